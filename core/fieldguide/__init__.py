@@ -1,0 +1,64 @@
+"""fieldguide: tells what an image shows, by description, where general models fail.
+
+Public names are resolved at first use (PEP 562), so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fieldguide.contract import InputContract
+    from fieldguide.errors import FieldguideError
+    from fieldguide.guide import Guide, guide, open_index
+    from fieldguide.hookspecs import hookimpl
+    from fieldguide.models.embeddings import Embeddings, SpaceId
+    from fieldguide.plugins import get_catalog
+    from fieldguide.retrieval.index import Index
+    from fieldguide.samples import Sample
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Embeddings": "fieldguide.models.embeddings",
+    "FieldguideError": "fieldguide.errors",
+    "Guide": "fieldguide.guide",
+    "Index": "fieldguide.retrieval.index",
+    "InputContract": "fieldguide.contract",
+    "Sample": "fieldguide.samples",
+    "SpaceId": "fieldguide.models.embeddings",
+    "get_catalog": "fieldguide.plugins",
+    "guide": "fieldguide.guide",
+    "hookimpl": "fieldguide.hookspecs",
+    "open_index": "fieldguide.guide",
+}
+
+__all__ = [
+    "Embeddings",
+    "FieldguideError",
+    "Guide",
+    "Index",
+    "InputContract",
+    "Sample",
+    "SpaceId",
+    "__version__",
+    "get_catalog",
+    "guide",
+    "hookimpl",
+    "open_index",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value  # over the submodule of the same name, fieldguide.guide
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -1,0 +1,66 @@
+"""Bootstrap intervals that resample whole groups, so that near-copies do not count as evidence.
+
+Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 8 and 13 (percentile
+intervals; clustered data).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+RESAMPLES = 1000
+_RESAMPLES_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with its 95 % percentile interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return the figure and interval in percent.
+
+        >>> str(Interval(0.5, 0.25, 0.75))
+        '50.0 % [25.0, 75.0]'
+        """
+        return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
+
+def grouped_bootstrap(
+    counts: NDArray[np.float64],
+    groups: Sequence[str],
+    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    *,
+    seed: int = 0,
+) -> Interval:
+    """Return a figure of summed counts with its interval.
+
+    Args:
+        counts: (N, K) what each row adds to K sums, such as right answers and answers by class.
+        groups: the group of each row; groups are drawn with replacement, whole.
+        figure: maps sums (B, K) to figures (B,); NaN where undefined.
+        seed: of the resampling.
+    """
+    names, places = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    by_group = np.zeros((len(names), counts.shape[1]))
+    np.add.at(by_group, places, counts)
+    generator = np.random.default_rng(seed)
+    drawn: list[NDArray[np.float64]] = []
+    for start in range(0, RESAMPLES, _RESAMPLES_AT_ONCE):
+        size = min(_RESAMPLES_AT_ONCE, RESAMPLES - start)
+        weights = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size)
+        drawn.append(figure(weights @ by_group))
+    low, high = np.nanpercentile(np.concatenate(drawn), (2.5, 97.5))
+    value = figure(by_group.sum(axis=0, keepdims=True))[0]
+    return Interval(float(value), float(low), float(high))

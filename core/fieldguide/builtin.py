@@ -1,0 +1,118 @@
+"""The core's own offers, through the hooks that plugins use. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fieldguide import contract
+from fieldguide.hookspecs import API, hookimpl
+from fieldguide.specs import DomainSpec, LoaderSpec, MethodSpec, ModalitySpec, ModelSpec, WriterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+api = API
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+TABLES = ("predictions", "matches", "evaluation", "embeddings")
+
+
+@hookimpl
+def register_domains() -> Iterable[DomainSpec]:
+    """Offer plain photographs, the one domain that the core knows."""
+    photo = ModalitySpec(
+        name="photo",
+        summary="a photograph",
+        loader=("image",),
+        repairs=(contract.GRAYSCALE_TO_RGB, contract.SIXTEEN_TO_EIGHT),
+        templates=("a photo of {}.", "{}"),
+    )
+    yield DomainSpec(
+        name="general",
+        summary="Everyday photographs: animals, plants, things, places",
+        modalities=(photo,),
+    )
+
+
+@hookimpl
+def register_loaders() -> Iterable[LoaderSpec]:
+    """Offer the reader of plain images."""
+    yield LoaderSpec(
+        name="image",
+        summary="JPEG, PNG, TIFF, WebP, BMP and GIF",
+        target="fieldguide.data.images:ImageLoader",
+        suffixes=IMAGE_SUFFIXES,
+    )
+
+
+@hookimpl
+def register_models() -> Iterable[ModelSpec]:
+    """Offer the embedded model in its two forms, and open_clip."""
+    yield ModelSpec(
+        name="embedded_conse",
+        summary="EfficientNet-Lite0 and MiniLM joined by class names (ConSE)",
+        target="fieldguide.models.embedded:build_conse",
+        extra="offline",
+    )
+    yield ModelSpec(
+        name="embedded_projected",
+        summary="EfficientNet-Lite0 and MiniLM joined by trained projectors",
+        target="fieldguide.models.embedded:build_projected",
+        extra="offline",
+    )
+    yield ModelSpec(
+        name="open_clip",
+        summary="Any open_clip model from a local folder",
+        target="fieldguide.models.openclip:build_open_clip",
+    )
+
+
+@hookimpl
+def register_writers() -> Iterable[WriterSpec]:
+    """Offer tables and contact sheets."""
+    yield WriterSpec(
+        name="csv",
+        summary="Comma-separated table",
+        target="fieldguide.writers.tables:write_csv",
+        suffixes=(".csv",),
+        results=TABLES,
+    )
+    yield WriterSpec(
+        name="json",
+        summary="JSON array, or JSON Lines",
+        target="fieldguide.writers.tables:write_json",
+        suffixes=(".json", ".jsonl"),
+        results=TABLES,
+    )
+    yield WriterSpec(
+        name="parquet",
+        summary="Parquet table",
+        target="fieldguide.writers.tables:write_parquet",
+        suffixes=(".parquet",),
+        results=TABLES,
+    )
+    for kind in ("predictions", "matches", "evaluation"):
+        yield WriterSpec(
+            name=f"html_{kind}",
+            summary=f"Self-contained HTML page of {kind}",
+            target=f"fieldguide.writers.html:write_{kind}",
+            suffixes=(".html", ".htm"),
+            results=(kind,),
+        )
+
+
+@hookimpl
+def register_methods() -> Iterable[MethodSpec]:
+    """Offer the methods of the core."""
+    yield MethodSpec(
+        name="zero_shot",
+        summary="Softmax over cosines with averaged prompts (Radford et al. 2021)",
+        target="fieldguide.zeroshot.classifier:build_classifier",
+        role="classifier",
+    )
+    yield MethodSpec(
+        name="projector",
+        summary="Linear projectors between two frozen towers (Maniparambil et al. 2024)",
+        target="fieldguide.tuning.projector:fit_projector",
+        role="tuner",
+    )

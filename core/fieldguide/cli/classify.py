@@ -1,0 +1,61 @@
+"""``fieldguide classify``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fieldguide.cli import options, screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
+
+
+@click.command(cls=options.DomainCommand)
+@options.inputs
+@options.label_options
+@click.option("--threshold", type=click.FloatRange(0, 1), default=0.0,
+              help="Below this best probability the answer is 'none of these'.")  # fmt: skip
+@click.option("--top", type=click.IntRange(1), default=1, show_default=True,
+              help="How many labels to give for each image.")  # fmt: skip
+@options.output_option
+@options.domain_options
+@options.run_options
+def classify(
+    inputs: tuple[str, ...], threshold: float, top: int, output: Path | None, **settings: Any
+) -> None:
+    r"""Say which label fits each image best.
+
+    INPUTS are files, folders, globs, CSV or JSONL manifests, or one .parquet file of 'embed'.
+    The table has the columns path, rank, label, probability, status and reason.
+
+    \b
+    fieldguide classify photos/ --label cat --label dog
+    fieldguide classify scenes/ --domain remote_sensing --classes aid -o sheet.html
+    """
+    guide = options.make_guide(settings)
+    if output is not None:
+        from fieldguide.writers import writer_for  # fail before the work, not after it
+
+        writer_for(output, "predictions", guide.catalog)
+    predictions = guide.classify(
+        list(inputs),
+        **options.chosen_labels(settings),
+        threshold=threshold,
+        top=top,
+        thumbnails=output is not None and output.suffix.lower() in (".html", ".htm"),
+    )
+    failed = [(row.path, row.status, row.reason) for row in predictions if not row.guesses]
+    if output is None:
+        screen.print_table(predictions.records(), COLUMNS)
+    else:
+        predictions.write(output)
+        screen.print_failures(failed)
+    if not settings["quiet"]:
+        where = "" if output is None else f"; written to {output}"
+        click.echo(screen.summary_line(row.status for row in predictions) + where, err=True)
+    code = screen.exit_code(len(predictions), len(failed), strict=settings["strict"])
+    raise click.exceptions.Exit(code)

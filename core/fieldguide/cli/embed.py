@@ -1,0 +1,41 @@
+"""``fieldguide embed``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fieldguide.cli import options, screen
+
+
+@click.command(cls=options.DomainCommand)
+@options.inputs
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path),
+              help="The Parquet file to make or to extend.")  # fmt: skip
+@options.domain_options
+@options.run_options
+def embed(inputs: tuple[str, ...], output: Path, **settings: Any) -> None:
+    r"""Write one vector an image into a Parquet file.
+
+    A killed or interrupted job goes on where it stopped when the same command is given again.
+    A finished file is extended: only new and changed images are embedded.
+
+    \b
+    fieldguide embed photos/ -o photos.parquet
+    fieldguide classify photos.parquet --label cat --label dog
+    """
+    report = options.make_guide(settings).embed(list(inputs), output)
+    screen.print_failures((row["path"], row["status"], row["reason"]) for row in report.failed)
+    if not settings["quiet"]:
+        click.echo(
+            f"{report.added} embedded, {report.kept} kept, {len(report.failed)} failed; "
+            f"{report.total} vectors in {output}",
+            err=True,
+        )
+    used = report.added + report.kept
+    code = screen.exit_code(
+        used + len(report.failed), len(report.failed), strict=settings["strict"]
+    )
+    raise click.exceptions.Exit(code)

@@ -1,0 +1,59 @@
+"""``fieldguide index``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fieldguide.cli import options, screen
+
+
+@click.command(cls=options.DomainCommand)
+@click.argument("inputs", nargs=-1, metavar="INPUTS...")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path),
+              help="The index: a folder to make or to extend.")  # fmt: skip
+@click.option("--remove", metavar="WHERE", help="Remove the rows that fit, instead of adding.")
+@options.domain_options
+@options.run_options
+def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings: Any) -> None:
+    r"""Embed images into an index that can be searched.
+
+    Columns of a manifest and what the files say of themselves become filters of 'search'. Given
+    again, the command adds what is new or has changed; a killed job goes on where it stopped.
+
+    \b
+    fieldguide index scenes/ --domain remote_sensing -o scenes.fg
+    fieldguide index -o scenes.fg --remove 'path like "old/%"'
+    """
+    if remove is not None:
+        _remove(inputs, output, remove, settings)
+        return
+    if not inputs:
+        raise click.UsageError("Name images to index, or --remove WHERE.")
+    made = options.make_guide(settings).index(list(inputs), output)
+    report = made.report
+    if report is None:
+        raise RuntimeError("a job that stored gave no report")
+    screen.print_failures((row["path"], row["status"], row["reason"]) for row in report.failed)
+    if not settings["quiet"]:
+        click.echo(
+            f"{report.added} indexed, {report.kept} kept, {len(report.failed)} failed; "
+            f"{report.total} in {output}",
+            err=True,
+        )
+    total = report.added + report.kept + len(report.failed)
+    code = screen.exit_code(total, len(report.failed), strict=settings["strict"])
+    raise click.exceptions.Exit(code)
+
+
+def _remove(inputs: tuple[str, ...], output: Path, where: str, settings: dict[str, Any]) -> None:
+    if inputs:
+        raise click.UsageError("Either add images or --remove; give one of them.")
+    from fieldguide.retrieval.lance_index import open_lance_index  # only when the command runs
+
+    with open_lance_index(output) as store:
+        gone = store.delete(where=where)
+    if not settings["quiet"]:
+        click.echo(f"{gone} removed; {len(store)} in {output}", err=True)

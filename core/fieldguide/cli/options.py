@@ -1,0 +1,164 @@
+"""Options that several commands share, and those that domains add to them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fieldguide.plugins import get_catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fieldguide.guide import Guide, Runtime
+    from fieldguide.specs import OptionSpec
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_PREFIX = "domain_option_"
+_TYPES = {"text": click.STRING, "number": click.FLOAT, "flag": click.BOOL}
+
+
+class DomainCommand(click.Command):
+    """A command to which every installed domain adds its own options."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own parameters, then those of the domains, then --help."""
+        own = super().get_params(ctx)
+        return [*own[:-1], *_domain_options(), *own[-1:]]
+
+
+def _domain_options() -> list[click.Parameter]:
+    catalog = get_catalog()
+    found: dict[str, tuple[OptionSpec, list[str]]] = {}
+    for name in catalog.domains:
+        if len(catalog.domains.owners(name)) > 1:
+            continue  # an error when the domain is used
+        for option in catalog.domains[name].options:
+            found.setdefault(option.name, (option, []))[1].append(name)
+    return [_click_option(option, owners) for option, owners in found.values()]
+
+
+def _click_option(option: OptionSpec, owners: Sequence[str]) -> click.Option:
+    kind = click.Choice(option.choices) if option.choices else _TYPES[option.type]
+    return click.Option(
+        [f"--{option.name.replace('_', '-')}", _PREFIX + option.name],
+        help=f"[{', '.join(owners)}] {option.help}",
+        type=kind,
+        is_flag=option.type == "flag",
+        default=None,
+    )
+
+
+def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUTS...")
+
+domain_options = _chain(
+    click.option("--domain", default="general", show_default=True, help="See 'plugins'."),
+    click.option("--modality", help="Which of the domain's kinds of image; else by the files."),
+    click.option("--model", help="A name from 'models', or a local open_clip folder."),
+    click.option(
+        "--out-of-scope", is_flag=True, help="Use a model on images it was not made for; marked."
+    ),
+)
+
+run_options = _chain(
+    click.option("--device", help="cpu, cuda, cuda:0 ...; else the best there is."),
+    click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True),
+    click.option("--workers", type=click.IntRange(1), default=None, help="Loading threads."),
+    click.option("--offline", is_flag=True, help="Never reach for a network."),
+    click.option("--quiet", is_flag=True, help="No progress, no summary; errors only."),
+    click.option("--strict", is_flag=True, help="Exit with 1 when any input was skipped."),
+)
+
+label_options = _chain(
+    click.option("--label", "label", multiple=True, help="A label to choose from; repeat."),
+    click.option(
+        "--labels",
+        "labels_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A text file with one label a line.",
+    ),
+    click.option("--classes", help="A class set by name, or a YAML file."),
+    click.option(
+        "--template", "templates", multiple=True, help="A prompt with {} for the label; repeat."
+    ),
+)
+
+output_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="Write to a file; its ending says the format: .csv .json .parquet .html",
+)
+
+
+def make_runtime(settings: Mapping[str, Any]) -> Runtime:
+    """Return how the job runs, from the shared options."""
+    from fieldguide.guide import Runtime  # imports torch, so only when a command runs
+
+    if settings.get("offline"):
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    workers = settings.get("workers")
+    return Runtime(
+        device=settings.get("device"),
+        batch_size=settings.get("batch_size", 32),
+        progress=not settings.get("quiet", False),
+        **({} if workers is None else {"workers": workers}),
+    )
+
+
+def make_guide(settings: Mapping[str, Any]) -> Guide:
+    """Return the guide that the domain, model, run and plugin options describe.
+
+    Raises:
+        UsageError: an option belongs to another domain.
+    """
+    catalog = get_catalog()
+    domain = catalog.domains[settings["domain"]]
+    given = {
+        name.removeprefix(_PREFIX): value
+        for name, value in settings.items()
+        if name.startswith(_PREFIX) and value is not None
+    }
+    for name in given:
+        if name not in {option.name for option in domain.options}:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is no option of the domain {domain.name!r}. "
+                "Name the --domain it belongs to."
+            )
+    from fieldguide.guide import Guide  # imports torch, so only when a command runs
+
+    return Guide(
+        domain.name,
+        modality=settings["modality"],
+        model=settings["model"],
+        options=given,
+        out_of_scope=settings["out_of_scope"],
+        runtime=make_runtime(settings),
+    )
+
+
+def chosen_labels(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords ``labels``, ``classes`` and ``templates`` of a guide's methods."""
+    from fieldguide.zeroshot.class_sets import read_labels  # pydantic and yaml only when used
+
+    labels = list(settings["label"])
+    if settings["labels_file"] is not None:
+        labels += read_labels(settings["labels_file"])
+    return {
+        "labels": labels or None,
+        "classes": settings["classes"],
+        "templates": list(settings["templates"]) or None,
+    }

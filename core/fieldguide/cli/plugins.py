@@ -1,0 +1,48 @@
+"""``fieldguide plugins``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fieldguide.plugins import CORE, get_catalog
+
+if TYPE_CHECKING:
+    from fieldguide.plugins import Catalog
+
+
+@click.command()
+@click.option("--strict", is_flag=True, help="Exit with 1 when anything is wrong.")
+def plugins(strict: bool) -> None:
+    """List what is installed, what is incomplete or broken, and the line that mends it."""
+    catalog = get_catalog()
+    click.echo(f"{CORE}: ok")
+    _print_domains(catalog, CORE)
+    for info in catalog.plugins:
+        click.echo(f"{info.name} ({info.distribution} {info.version}): {info.state}")
+        for line in info.pip_lines:
+            click.echo(f"  incomplete. Run: {line}")
+        _print_domains(catalog, info.name)
+    problems = catalog.problems()
+    for problem in problems:
+        click.echo(f"problem: {problem}", err=True)
+    if strict and problems:
+        raise click.exceptions.Exit(1)
+
+
+def _print_domains(catalog: Catalog, owner: str) -> None:
+    for name in catalog.domains:
+        if owner not in catalog.domains.owners(name) or len(catalog.domains.owners(name)) > 1:
+            continue
+        domain = catalog.domains[name]
+        click.echo(f"  --domain {domain.name}: {domain.summary}")
+        for modality in domain.modalities:
+            model = catalog.registry.defaults.get(modality.name) or catalog.registry.defaults.get(
+                modality.broader or "", "no model: refused"
+            )
+            click.echo(f"    --modality {modality.name}: {modality.summary} [{model}]")
+        for resource in domain.class_sets:
+            click.echo(f"    --classes {resource.rpartition('/')[2].removesuffix('.yaml')}")
+        for option in domain.options:
+            click.echo(f"    --{option.name.replace('_', '-')}: {option.help}")

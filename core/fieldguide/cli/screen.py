@@ -1,0 +1,60 @@
+"""What commands print: tables, summaries, and the exit code."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+ALL_DONE, NONE_USABLE, SOME_SKIPPED = 0, 1, 3
+GAP = "  "
+REASONS_SHOWN = 5
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print aligned columns; the last one is cut at the width of the terminal."""
+    cells = [[_text(row.get(name)) for name in columns] for row in rows]
+    table = [list(columns), *cells]
+    widths = [max(len(line[place]) for line in table) for place in range(len(columns))]
+    is_terminal = sys.stdout.isatty()
+    limit = shutil.get_terminal_size().columns if is_terminal else None
+    for line in table:
+        padded = GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo(padded.rstrip()[:limit])
+
+
+def print_failures(failed: Iterable[tuple[str, str, str]]) -> None:
+    """Say on stderr which inputs failed and why: path, status, reason."""
+    rows = list(failed)
+    for path, status, reason in rows[:REASONS_SHOWN]:
+        click.echo(f"{status}: {path}: {reason}", err=True)
+    if len(rows) > REASONS_SHOWN:
+        click.echo(f"... and {len(rows) - REASONS_SHOWN} more", err=True)
+
+
+def summary_line(statuses: Iterable[str]) -> str:
+    """Return a line such as "12 ok, 2 skipped"."""
+    counts = Counter(statuses)
+    order = ("ok", "out_of_scope", "skipped", "refused")
+    parts = [f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts[name]]
+    return ", ".join(parts) or "nothing to do"
+
+
+def exit_code(total: int, failed: int, *, strict: bool) -> int:
+    """Return 0 when all inputs were used, 3 when some were not, 1 when none was or --strict."""
+    if failed == 0:
+        return ALL_DONE
+    return NONE_USABLE if strict or failed >= total else SOME_SKIPPED
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return " ".join(text.split())

@@ -1,0 +1,41 @@
+"""``fieldguide show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fieldguide.cli import options
+
+
+@click.command(cls=options.DomainCommand)
+@click.argument("path", metavar="FILE")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write a preview, .jpg.")
+@options.domain_options
+@options.run_options
+def show(path: str, output: Path | None, **settings: Any) -> None:
+    r"""Say how a file is read: size, bands, units, place, spacing. Needs no model.
+
+    \b
+    fieldguide show scene.tif --domain remote_sensing
+    fieldguide show volume.nii.gz --domain medical -o slice.jpg
+    """
+    guide = options.make_guide(settings)
+    sample, preview = guide.show(path)
+    click.echo(f"size      {' x '.join(map(str, sample.size_px))} px")
+    click.echo(f"bands     {', '.join(sample.bands)}")
+    click.echo(f"units     {sample.units}, {sample.array.min()} to {sample.array.max()}")
+    click.echo(f"valid     {sample.valid_fraction:.1%}")
+    for name, value in sample.metadata.items():
+        click.echo(f"{name:<9} {value}")
+    if sample.repairs:
+        click.echo(f"repaired  {', '.join(sample.repairs)}")
+    if output is not None:
+        from fieldguide.data.files import atomic_path  # only when the command runs
+
+        if preview is None:
+            raise click.UsageError("There is no preview of such an image.")
+        with atomic_path(output) as temporary:
+            temporary.write_bytes(preview)

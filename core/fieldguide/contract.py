@@ -1,0 +1,125 @@
+"""The input contract: what an encoder takes. It checks a sample and plans repairs by name."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from fieldguide.errors import ContractError
+from fieldguide.samples import DIGITAL_NUMBER, RGB, SRGB8, SRGB16
+from fieldguide.specs import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fieldguide.samples import Sample
+
+SELECT_BANDS = "select_bands_by_name"
+GRAYSCALE_TO_RGB = "grayscale_to_rgb"
+FILL_NODATA = "fill_nodata_with_mean"
+SIXTEEN_TO_EIGHT = "sixteen_bit_to_eight_bit"
+STRETCH = "stretch_percentiles_2_98"
+
+
+class InputContract(Record):
+    """What an encoder takes after preparation, and so a part of its SpaceId.
+
+    Attributes:
+        spatial_dims: 2 for images, 3 for volumes.
+        bands: names and order of the channels.
+        units: what the numbers mean.
+        size_px: (height, width).
+        resize: how another size becomes this one: "squash" both sides, "center_crop" after the
+            shorter side fits, or "pad" with the mean after the longer side fits.
+        interpolation: of the resize, always antialiased.
+        mean: subtracted from each band, in ``units``.
+        std: divides each band, in ``units``.
+        min_valid_fraction: below this share of valid pixels an input is skipped.
+    """
+
+    spatial_dims: Literal[2, 3] = 2
+    bands: tuple[str, ...] = RGB
+    units: str = SRGB8
+    size_px: tuple[int, int]
+    resize: Literal["squash", "center_crop", "pad"]
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    min_valid_fraction: float = Field(default=0.05, ge=0, le=1)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what changes a vector."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def plan(self, sample: Sample, allowed: Sequence[str]) -> tuple[str, ...]:
+        """Return the repairs that make a sample fit, in order.
+
+        Args:
+            sample: as the loader gave it.
+            allowed: names of the repairs that the sample's modality permits.
+
+        Raises:
+            ContractError: it cannot fit, or only by a repair that is not allowed.
+        """
+        self._check_shape(sample)
+        needed = (
+            *self._band_repairs(sample),
+            *self._unit_repairs(sample),  # before filling, so that only valid pixels count
+            *self._nodata_repairs(sample),
+        )
+        for name in needed:
+            if name not in allowed:
+                raise ContractError(
+                    f"it has bands {', '.join(sample.bands)} in {sample.units} and would need the "
+                    f"repair '{name}', which is not done for this kind of image. Convert the "
+                    f"file to {', '.join(self.bands)} in {self.units}, or name another --modality."
+                )
+        return needed
+
+    def _check_shape(self, sample: Sample) -> None:
+        if sample.spatial_dims != self.spatial_dims:
+            kinds = {2: "an image", 3: "a volume"}
+            raise ContractError(
+                f"it is {kinds[sample.spatial_dims]} and the model takes "
+                f"{kinds[self.spatial_dims]}. Name a model that does: --model."
+            )
+        if sample.valid_fraction == 0:
+            raise _no_data("no pixel of it is valid (all are nodata)")
+        if sample.valid_fraction < self.min_valid_fraction:
+            raise _no_data(f"only {sample.valid_fraction:.1%} of its pixels are valid")
+
+    def _band_repairs(self, sample: Sample) -> tuple[str, ...]:
+        if sample.bands == self.bands:
+            return ()
+        if sample.bands == ("gray",) and self.bands == RGB:
+            return (GRAYSCALE_TO_RGB,)
+        missing = [band for band in self.bands if band not in sample.bands]
+        if missing:
+            raise ContractError(
+                f"it has the bands {', '.join(sample.bands) or 'none'} and the model needs "
+                f"{', '.join(missing)}. Name the bands of the file, or use another --modality."
+            )
+        return (SELECT_BANDS,)
+
+    def _nodata_repairs(self, sample: Sample) -> tuple[str, ...]:
+        return () if sample.valid_fraction == 1 else (FILL_NODATA,)
+
+    def _unit_repairs(self, sample: Sample) -> tuple[str, ...]:
+        repairs = {SRGB16: SIXTEEN_TO_EIGHT, DIGITAL_NUMBER: STRETCH}
+        if sample.units == self.units:
+            return ()
+        if self.units == SRGB8 and sample.units in repairs:
+            return (repairs[sample.units],)
+        raise ContractError(
+            f"its values are in {sample.units} and the model takes {self.units}. "
+            "Name a model that takes them: --model."
+        )
+
+
+def _no_data(reason: str) -> ContractError:
+    error = ContractError(f"{reason}. Choose a file or an area with data.")
+    error.status = "skipped"
+    return error

@@ -1,0 +1,215 @@
+"""Vectors in one Parquet file, written so that a kill at any moment loses nothing committed.
+
+While a job runs, finished rows go into numbered parts beside the file; at the end the parts and
+what was there before become one new file, which takes the old one's place in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fieldguide.data.files import atomic_path, only_writer
+from fieldguide.errors import StoreError
+from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from fieldguide.data.pipeline import Row
+
+METADATA_KEY = b"fieldguide"
+ROWS_PER_GROUP = 4096
+
+
+@dataclass(frozen=True)
+class StoredEmbeddings:
+    """What a file holds.
+
+    Attributes:
+        ids: stable names of the rows.
+        paths: as the user wrote them.
+        metadata: of each row.
+        embeddings: (N, D) with their space.
+        about: modality, domain and version of the job that made it.
+    """
+
+    ids: list[str]
+    paths: list[str]
+    metadata: list[dict[str, Any]]
+    embeddings: Embeddings
+    about: Mapping[str, Any]
+
+
+class EmbeddingFile:
+    """One Parquet file of vectors that grows by jobs; use as a context manager to write.
+
+    Args:
+        path: the file.
+        space: the space of all its vectors.
+        about: what else is noted in the file, such as domain and modality.
+
+    Raises:
+        SpaceMismatchError: the file holds vectors of another space.
+        StoreError: the file is not ours, or another process writes it.
+    """
+
+    def __init__(self, path: Path, space: SpaceId, about: Mapping[str, Any]) -> None:
+        self.path = path
+        self.parts = path.with_name(f"{path.name}.parts")
+        self.space = space
+        self._about = about
+        self._stack = contextlib.ExitStack()
+        self._next = 0
+
+    def __enter__(self) -> EmbeddingFile:
+        """Take the lock and check that what is there belongs to the same space."""
+        self._stack.enter_context(only_writer(self.parts / ".lock", self.path))
+        try:
+            for path in self._sources():
+                require_same_space(_read_space(path), self.space, str(self.path))
+        except BaseException:
+            self._stack.close()
+            raise
+        names = [int(path.stem.removeprefix("part-")) for path in self._part_paths()]
+        self._next = max(names, default=-1) + 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release the lock; unfinished parts stay for the next run."""
+        self._stack.close()
+
+    def known(self) -> dict[str, str]:
+        """Return the fingerprint of every stored row by id."""
+        found: dict[str, str] = {}
+        for path in self._sources():
+            table = pq.read_table(path, columns=["id", "fingerprint"])
+            ids, prints = table["id"].to_pylist(), table["fingerprint"].to_pylist()
+            found.update(zip(ids, prints, strict=True))
+        return found
+
+    def add(self, rows: Sequence[Row], fingerprints: Sequence[str], vectors: Embeddings) -> None:
+        """Commit rows in one step as the next part."""
+        table = self._table(rows, fingerprints, vectors)
+        with atomic_path(self.parts / f"part-{self._next:08d}.parquet") as temporary:
+            pq.write_table(table, temporary)
+        self._next += 1
+
+    def finish(self) -> int:
+        """Make the parts one file with what was there; return how many rows it has.
+
+        A later row takes the place of an earlier one with the same id.
+        """
+        parts = self._part_paths()
+        if parts or not self.path.exists():
+            with atomic_path(self.path) as temporary:
+                self._consolidate(temporary)
+        rows = pq.ParquetFile(self.path).metadata.num_rows
+        for path in parts:
+            path.unlink()
+        self._stack.close()
+        shutil.rmtree(self.parts, ignore_errors=True)
+        return int(rows)
+
+    def _consolidate(self, target: Path) -> None:
+        """Stream all sources, newest row of an id only, in bounded memory."""
+        sources = self._sources()
+        last: dict[str, int] = {}
+        for number, path in enumerate(sources):
+            for name in pq.read_table(path, columns=["id"])["id"].to_pylist():
+                last[name] = number
+        with pq.ParquetWriter(target, self._schema()) as writer:
+            for number, path in enumerate(sources):
+                for batch in pq.ParquetFile(path).iter_batches(ROWS_PER_GROUP):
+                    keep = [last[name] == number for name in batch.column("id").to_pylist()]
+                    kept = batch.filter(pa.array(keep))
+                    if kept.num_rows:
+                        table = pa.Table.from_batches([kept]).cast(self._schema())
+                        writer.write_table(table)
+
+    def _sources(self) -> list[Path]:
+        return ([self.path] if self.path.exists() else []) + self._part_paths()
+
+    def _part_paths(self) -> list[Path]:
+        return sorted(self.parts.glob("part-*.parquet"))
+
+    def _schema(self) -> pa.Schema:
+        fields = [
+            ("id", pa.string()),
+            ("path", pa.string()),
+            ("vector", pa.list_(pa.float32(), self.space.dim)),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+            ("metadata", pa.string()),
+            ("fingerprint", pa.string()),
+        ]
+        about = {"space": self.space.model_dump(), **self._about}
+        return pa.schema(fields, metadata={METADATA_KEY: json.dumps(about).encode()})
+
+    def _table(
+        self, rows: Sequence[Row], fingerprints: Sequence[str], vectors: Embeddings
+    ) -> pa.Table:
+        require_same_space(self.space, vectors.space, str(self.path))
+        columns = {
+            "id": [row.item.id for row in rows],
+            "path": [row.item.name for row in rows],
+            "vector": vector_array(vectors),
+            "status": [row.status for row in rows],
+            "reason": [row.reason for row in rows],
+            "metadata": [json.dumps(row.metadata, default=str) for row in rows],
+            "fingerprint": list(fingerprints),
+        }
+        return pa.table(columns, schema=self._schema())
+
+
+def vector_array(vectors: Embeddings) -> pa.Array:
+    """Return (N, D) vectors as an Arrow array of fixed-size lists."""
+    flat = np.ascontiguousarray(vectors.vectors, dtype=np.float32).ravel()
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat), vectors.space.dim)
+
+
+def read_embeddings(path: Path) -> StoredEmbeddings:
+    """Read a file that ``fieldguide embed`` wrote.
+
+    Raises:
+        StoreError: it is missing, broken, or not written by fieldguide.
+    """
+    space = _read_space(path)
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{path} cannot be read: {error}. Embed the images again.") from error
+    vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return StoredEmbeddings(
+        ids=table["id"].to_pylist(),
+        paths=table["path"].to_pylist(),
+        metadata=[json.loads(text) for text in table["metadata"].to_pylist()],
+        embeddings=Embeddings(vectors.reshape(-1, space.dim).astype(np.float32), space),
+        about=_read_about(path),
+    )
+
+
+def _read_space(path: Path) -> SpaceId:
+    return SpaceId.model_validate(_read_about(path)["space"])
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return dict(json.loads(metadata[METADATA_KEY]))
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} does not exist. Make it: fieldguide embed.") from error
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{path} is not a Parquet file: {error}. Name another file.") from error
+    except (KeyError, ValueError) as error:
+        raise StoreError(
+            f"{path} was not written by 'fieldguide embed'. Name another file."
+        ) from error

@@ -1,0 +1,254 @@
+"""Loads, checks and prepares items on threads, in order and in bounded memory."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from fieldguide.data.images import sample_of_image
+from fieldguide.data.inputs import Item, loader_for
+from fieldguide.errors import FieldguideError, InputError, LoadError
+from fieldguide.models.prepare import prepare
+from fieldguide.samples import RGB, SRGB8, Loader, Sample
+
+if TYPE_CHECKING:
+    from fieldguide.contract import InputContract
+    from fieldguide.models.embeddings import Embeddings, Encoder
+    from fieldguide.specs import LoaderSpec
+
+THUMBNAIL_PX = 192
+JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one item.
+
+    Attributes:
+        status: "ok", "skipped" (unreadable or empty), "refused" (readable, but not what the
+            model was made for) or "out_of_scope" (done on the user's word).
+        reason: why it is not ok, or which repairs were made.
+        metadata: from the file and from the manifest; the manifest's wins.
+        thumbnail: a small JPEG, where it was asked for.
+    """
+
+    item: Item
+    status: str = "ok"
+    reason: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows in the order of the items, and the vectors of those that could be used.
+
+    Attributes:
+        rows: every row.
+        places: which rows have a vector.
+        embeddings: one vector for each place, or None when there is none.
+    """
+
+    rows: list[Row]
+    places: list[int]
+    embeddings: Embeddings | None
+
+    @property
+    def encoded(self) -> list[Row]:
+        """The rows that have a vector."""
+        return [self.rows[place] for place in self.places]
+
+    @property
+    def failed(self) -> list[Row]:
+        """The rows that have none."""
+        used = set(self.places)
+        return [row for place, row in enumerate(self.rows) if place not in used]
+
+
+class ItemReader(Protocol):
+    """Anything that turns an item into its row and prepared pixels."""
+
+    def read(self, item: Item) -> tuple[Row, NDArray[np.uint8] | None]:
+        """Return the row and (H, W, C) pixels, or None in their place when it failed."""
+        ...
+
+
+Preview = Callable[[Sample], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Turns an item into prepared pixels, or into the reason why not.
+
+    Attributes:
+        loaders: the readers of the modality, made; by name.
+        specs: their specs.
+        contract: what the encoder takes; None when no model covers the modality.
+        repairs: names of the allowed repairs.
+        check: refuses content of another kind.
+        preview: how a thumbnail is drawn; None for RGB images.
+        refusal: why every item is refused, when no model covers the modality.
+        mark: status of rows that are encoded: "ok" or "out_of_scope".
+        thumbnails: whether rows carry one.
+    """
+
+    loaders: dict[str, Loader]
+    specs: Sequence[LoaderSpec]
+    contract: InputContract | None
+    repairs: Sequence[str] = ()
+    check: Callable[[Sample], None] | None = None
+    preview: Preview | None = None
+    refusal: str | None = None
+    mark: str = "ok"
+    thumbnails: bool = False
+
+    def read(self, item: Item) -> tuple[Row, NDArray[np.uint8] | None]:
+        """Return the row and (H, W, C) pixels, or None in their place when it failed."""
+        sample: Sample | None = None
+        try:
+            sample = self.load(item)
+            return self._accept(item, sample)
+        except InputError as error:
+            return self._failed(item, sample, error.status, str(error)), None
+        except FieldguideError as error:
+            return self._failed(item, sample, "skipped", str(error)), None
+        except Exception as error:  # noqa: BLE001 - one bad file must never stop a job
+            reason = f"unexpected {type(error).__name__}: {error}"
+            return self._failed(item, sample, "skipped", reason), None
+
+    def load(self, item: Item) -> Sample:
+        """Return the sample of an item.
+
+        Raises:
+            LoadError: it cannot be read, or no loader of this modality reads such files.
+        """
+        if item.fault is not None:
+            raise LoadError(item.fault)
+        if item.path is None:
+            return sample_in_memory(item.image)
+        if not item.path.exists():
+            raise LoadError("no such file. Check the path.")
+        spec = loader_for(item.path, self.specs)
+        if spec is None and item.path.is_dir():
+            spec = next((spec for spec in self.specs if spec.unit == "folder"), None)
+        if spec is None:
+            endings = " ".join(sorted({s for spec in self.specs for s in spec.suffixes}))
+            raise LoadError(f"no reader for such files; read are {endings}. Name a --domain.")
+        return self.loaders[spec.name](item.path)
+
+    def _accept(self, item: Item, sample: Sample) -> tuple[Row, NDArray[np.uint8] | None]:
+        if self.refusal is not None or self.contract is None:
+            return self._failed(item, sample, "refused", self.refusal or "no model"), None
+        if self.check is not None:
+            self.check(sample)
+        ready, pixels = prepare(sample, self.contract, self.repairs)
+        reason = f"repaired: {', '.join(ready.repairs)}" if ready.repairs else ""
+        row = Row(item, self.mark, reason, _metadata(item, ready), self._thumbnail(ready))
+        return row, pixels
+
+    def _failed(self, item: Item, sample: Sample | None, status: str, reason: str) -> Row:
+        if sample is None:
+            return Row(item, status, reason, dict(item.metadata))
+        return Row(item, status, reason, _metadata(item, sample), self._thumbnail(sample))
+
+    def _thumbnail(self, sample: Sample) -> bytes | None:
+        return self.preview_of(sample) if self.thumbnails else None
+
+    def preview_of(self, sample: Sample) -> bytes | None:
+        """Return a small JPEG, or None when the sample is no RGB or gray image."""
+        if self.preview is not None:
+            return thumbnail(self.preview(sample))
+        if sample.units != SRGB8 or sample.bands not in (RGB, ("gray",)):
+            return None
+        return thumbnail(sample.array)
+
+
+def sample_in_memory(image: Any) -> Sample:
+    """Return the sample of a Pillow image or of an (H, W) or (H, W, 3 or 4) uint8 array.
+
+    Raises:
+        LoadError: an array of another shape or type.
+    """
+    if isinstance(image, Image.Image):
+        return sample_of_image(image)
+    array = np.asarray(image)
+    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not is_image or 0 in array.shape:
+        raise LoadError(
+            f"an array of shape {array.shape} and type {array.dtype} is not an image. Give "
+            "(H, W), (H, W, 3) or (H, W, 4) uint8."
+        )
+    return sample_of_image(Image.fromarray(array))
+
+
+def thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+    """Return a JPEG whose longer side is at most ``THUMBNAIL_PX``."""
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels).convert("RGB")
+    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def encode_items(
+    items: Sequence[Item],
+    reader: ItemReader,
+    encoder: Encoder | None,
+    *,
+    batch_size: int,
+    workers: int,
+) -> Iterator[Batch]:
+    """Yield batches in the order of the items.
+
+    At most two batches wait between the threads and the encoder, so memory does not grow with
+    the number of items.
+    """
+    rows: list[Row] = []
+    pixels: dict[int, NDArray[np.uint8]] = {}
+    for row, prepared in _read_ahead(items, reader, workers, ahead=2 * batch_size):
+        if prepared is not None:
+            pixels[len(rows)] = prepared
+        rows.append(row)
+        if len(rows) >= batch_size:
+            yield _encode(rows, pixels, encoder)
+            rows, pixels = [], {}
+    if rows:
+        yield _encode(rows, pixels, encoder)
+
+
+def _encode(
+    rows: list[Row], pixels: dict[int, NDArray[np.uint8]], encoder: Encoder | None
+) -> Batch:
+    if not pixels or encoder is None:
+        return Batch(rows, [], None)
+    stacked = torch.from_numpy(np.stack(list(pixels.values()))).permute(0, 3, 1, 2)
+    return Batch(rows, list(pixels), encoder.encode_images(stacked))
+
+
+def _read_ahead(
+    items: Sequence[Item], reader: ItemReader, workers: int, ahead: int
+) -> Iterator[tuple[Row, NDArray[np.uint8] | None]]:
+    waiting: deque[Future[tuple[Row, NDArray[np.uint8] | None]]] = deque()
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(reader.read, item))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # an interrupt must not wait for what was only planned
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _metadata(item: Item, sample: Sample) -> dict[str, Any]:
+    return {**sample.metadata, **item.metadata}

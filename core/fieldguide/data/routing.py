@@ -1,0 +1,105 @@
+"""Which modality, and so which loader, checks and model, each item belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fieldguide.data.inputs import Item, loader_for
+from fieldguide.errors import AmbiguousNameError, UnknownNameError
+from fieldguide.specs import DomainSpec, LoaderSpec, ModalitySpec, load_target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fieldguide.data.pipeline import Reader, Row
+    from fieldguide.plugins import Catalog
+
+IN_MEMORY_LOADER = "image"
+
+
+def find_modality(domain: DomainSpec, name: str) -> ModalitySpec:
+    """Return a modality of a domain by name.
+
+    Raises:
+        UnknownNameError: the domain has none of that name.
+    """
+    for modality in domain.modalities:
+        if modality.name == name:
+            return modality
+    names = ", ".join(modality.name for modality in domain.modalities)
+    raise UnknownNameError(f"The domain {domain.name!r} has the modalities {names}, not {name!r}.")
+
+
+def fitting(item: Item, domain: DomainSpec, catalog: Catalog) -> list[ModalitySpec]:
+    """Return the modalities whose loaders read such a file, without those used only by name."""
+    return [
+        modality
+        for modality in domain.modalities
+        if modality.fits_by_suffix and _fits(item, loader_specs(modality, catalog))
+    ]
+
+
+def loader_specs(modality: ModalitySpec, catalog: Catalog) -> list[LoaderSpec]:
+    """Return the loaders of a modality."""
+    return [catalog.loaders[name] for name in modality.loader]
+
+
+def _fits(item: Item, specs: Sequence[LoaderSpec]) -> bool:
+    if item.image is not None:
+        return any(spec.name == IN_MEMORY_LOADER for spec in specs)
+    if item.path is None:
+        return False
+    if item.path.is_dir():
+        return any(spec.unit == "folder" for spec in specs)
+    return loader_for(item.path, specs) is not None
+
+
+def group_by_modality(
+    items: Sequence[Item], domain: DomainSpec, catalog: Catalog
+) -> dict[str, list[Item]]:
+    """Return the items of each modality; items that fit none are under the empty name.
+
+    Raises:
+        AmbiguousNameError: an item fits several modalities; the user has to name one.
+    """
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        found = fitting(item, domain, catalog)
+        if len(found) > 1:
+            names = " or ".join(modality.name for modality in found)
+            raise AmbiguousNameError(
+                f"{item.name} can be {names}. Say which: --modality {found[0].name}"
+            )
+        groups.setdefault(found[0].name if found else "", []).append(item)
+    return groups
+
+
+def make_loaders(
+    modality: ModalitySpec, catalog: Catalog, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the loaders of a modality, made with the domain options they take."""
+    return {
+        spec.name: spec.load()(**{k: options[k] for k in spec.options if k in options})
+        for spec in loader_specs(modality, catalog)
+    }
+
+
+@dataclass(frozen=True)
+class RoutedReader:
+    """Reads each item by the reader of its own modality."""
+
+    readers: Mapping[str, Reader]
+    modality_of: Mapping[str, str]
+
+    def read(self, item: Item) -> tuple[Row, NDArray[np.uint8] | None]:
+        """Read one item."""
+        return self.readers[self.modality_of[item.id]].read(item)
+
+
+def optional_target(target: str | None) -> Any:
+    """Import a target, or return None when there is none."""
+    return None if target is None else load_target(target)

@@ -1,0 +1,118 @@
+"""The job that fills a store with vectors: incremental, resumable, interruptible."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from fieldguide.data.pipeline import Batch, Row
+from fieldguide.errors import LoadError
+from fieldguide.models.embeddings import Embeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from fieldguide.data.inputs import Item
+
+ROWS_PER_COMMIT = 256
+SECONDS_PER_COMMIT = 20.0
+
+
+class VectorSink(Protocol):
+    """Where vectors go: an embedding file or an index."""
+
+    def known(self) -> Mapping[str, str]:
+        """Return the fingerprint of every stored row by id."""
+        ...
+
+    def add(self, rows: Sequence[Row], fingerprints: Sequence[str], vectors: Embeddings) -> None:
+        """Commit rows in one step; a row whose id is there takes its place."""
+        ...
+
+
+@dataclass
+class Filled:
+    """What a job did: how many rows it added and kept, and the rows that failed."""
+
+    added: int = 0
+    kept: int = 0
+    failed: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class _Pending:
+    rows: list[Row] = field(default_factory=list)
+    vectors: list[Embeddings] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_due(self) -> bool:
+        return (
+            len(self.rows) >= ROWS_PER_COMMIT or time.monotonic() - self.since > SECONDS_PER_COMMIT
+        )
+
+
+def choose_new(
+    items: Sequence[Item], sink: VectorSink
+) -> tuple[list[Item], dict[str, str], Filled]:
+    """Return the items to embed, their fingerprints by id, and the count of those kept.
+
+    An item is kept when the sink has its id with the same fingerprint. The fingerprint is taken
+    before the file is read, so a file that changes meanwhile is embedded again next time.
+    """
+    known = sink.known()
+    todo: list[Item] = []
+    prints: dict[str, str] = {}
+    report = Filled()
+    for item in items:
+        try:
+            prints[item.id] = "" if item.fault else item.fingerprint()
+        except LoadError as error:
+            report.failed.append(Row(item, error.status, str(error), dict(item.metadata)))
+            continue
+        if known.get(item.id) == prints[item.id]:
+            report.kept += 1
+        else:
+            todo.append(item)
+    return todo, prints, report
+
+
+def fill(
+    sink: VectorSink,
+    items: Sequence[Item],
+    encode: Callable[[Sequence[Item]], Iterator[Batch]],
+) -> Filled:
+    """Embed what the sink does not have yet.
+
+    What is finished is committed every few seconds, and at an interrupt before it is passed on.
+
+    Args:
+        sink: where the vectors go.
+        items: all inputs of the job.
+        encode: loads and embeds items, in batches.
+    """
+    todo, prints, report = choose_new(items, sink)
+    pending = _Pending()
+    try:
+        for batch in encode(todo):
+            report.failed.extend(batch.failed)
+            if batch.embeddings is not None:
+                pending.rows.extend(batch.encoded)
+                pending.vectors.append(batch.embeddings)
+            if pending.rows and pending.is_due:
+                report.added += _commit(sink, pending, prints)
+                pending = _Pending()
+    finally:
+        if pending.rows:
+            report.added += _commit(sink, pending, prints)
+    return report
+
+
+def _commit(sink: VectorSink, pending: _Pending, prints: Mapping[str, str]) -> int:
+    stacked = np.concatenate([part.vectors for part in pending.vectors])
+    vectors = Embeddings(stacked, pending.vectors[0].space)
+    sink.add(pending.rows, [prints[row.item.id] for row in pending.rows], vectors)
+    return len(pending.rows)

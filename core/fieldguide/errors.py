@@ -1,0 +1,86 @@
+"""The tree of exceptions. Each message ends with what the user can do next.
+
+::
+
+    FieldguideError
+    |-- UsageError               the call itself is wrong: exit code 2
+    |   |-- UnknownNameError     no offer or record of that name
+    |   |-- AmbiguousNameError   several offers of that name, or several modalities that fit
+    |   `-- WhereError           a filter expression that cannot be read
+    |-- PluginError              a plugin that cannot be used
+    |-- MissingExtraError        a pip extra is not installed
+    |-- RegistryError            a registry file that is not valid
+    |-- WeightsError             weights that are missing, changed or unsafe
+    |-- SpaceMismatchError       vectors of two different spaces
+    |-- StoreError               an index or embedding file that cannot be used
+    `-- InputError               one input, recorded, the job goes on
+        |-- LoadError            the file cannot be read
+        |-- ContractError        the content is not what the encoder takes
+        `-- ScopeError           no installed model was made for this kind of image
+"""
+
+
+class FieldguideError(Exception):
+    """Base of every error that fieldguide raises on purpose."""
+
+
+class UsageError(FieldguideError):
+    """The call itself is wrong."""
+
+
+class UnknownNameError(UsageError):
+    """Nothing of that name is offered."""
+
+
+class AmbiguousNameError(UsageError):
+    """More than one thing fits, and the user has to choose."""
+
+
+class WhereError(UsageError):
+    """A ``where`` expression cannot be read."""
+
+
+class PluginError(FieldguideError):
+    """A plugin cannot be used."""
+
+
+class MissingExtraError(FieldguideError):
+    """A package that a pip extra brings is not installed."""
+
+
+class RegistryError(FieldguideError):
+    """A registry file is not valid."""
+
+
+class WeightsError(FieldguideError):
+    """Weights are missing, differ from their checksum, or could run code."""
+
+
+class SpaceMismatchError(FieldguideError):
+    """Vectors of two different embedding spaces were about to be compared."""
+
+
+class StoreError(FieldguideError):
+    """An index or embedding file cannot be read or written."""
+
+
+class InputError(FieldguideError):
+    """One input cannot be used; a job records it and goes on."""
+
+    status = "skipped"
+
+
+class LoadError(InputError):
+    """A file cannot be read."""
+
+
+class ContractError(InputError):
+    """The content of an input is not what the encoder takes."""
+
+    status = "refused"
+
+
+class ScopeError(InputError):
+    """No installed model was made for this kind of image."""
+
+    status = "refused"

@@ -1,0 +1,432 @@
+"""Guide: the front door for Python users; one object a domain."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tqdm
+
+from fieldguide.data.embedding_file import EmbeddingFile, read_embeddings
+from fieldguide.data.inputs import Item, find_items
+from fieldguide.data.pipeline import Batch, Row, encode_items
+from fieldguide.data.routing import find_modality
+from fieldguide.data.store_job import Filled, fill
+from fieldguide.errors import UsageError
+from fieldguide.models.device import choose_device
+from fieldguide.models.embeddings import Embeddings, require_same_space
+from fieldguide.planning import Plan, Planner
+from fieldguide.plugins import Catalog, get_catalog
+from fieldguide.results import Prediction, Predictions, StoreReport
+from fieldguide.retrieval.where import matches, parse_where
+from fieldguide.writers.provenance import make_provenance, write_provenance
+from fieldguide.zeroshot.class_sets import load_class_set, prompts_of_labels
+from fieldguide.zeroshot.classifier import ZeroShotClassifier, build_classifier
+from fieldguide.zeroshot.classify import best_guesses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fieldguide.benchmarks.classification import Evaluation
+    from fieldguide.retrieval.index import Index
+    from fieldguide.samples import Sample
+
+GENERAL = "general"
+EMBEDDING_SUFFIX = ".parquet"
+KEEP_ALL = 1_000_000
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a job runs; it never changes a result.
+
+    Attributes:
+        device: "cpu", "cuda:0" ..., or None for the best there is.
+        batch_size: images a step of the model.
+        workers: threads that load and prepare.
+        progress: whether a progress bar is shown.
+    """
+
+    device: str | None = None
+    batch_size: int = 32
+    workers: int = min(4, os.cpu_count() or 1)
+    progress: bool = False
+
+
+class Guide:
+    """Classifies, embeds, indexes and evaluates the images of one domain.
+
+    Args:
+        domain: name of an installed domain.
+        modality: name of one of its modalities; by default found by the files.
+        model: a registry name or a local open_clip folder; by default the modality's own.
+        options: the domain's options, such as ``{"assume_hu": True}``.
+        out_of_scope: take the model's word on images it was not made for, every row marked.
+        runtime: device, batch size, workers, progress.
+
+    Raises:
+        UnknownNameError: no such domain or modality.
+    """
+
+    def __init__(  # noqa: PLR0913 - the front door: each is one thing a user may say
+        self,
+        domain: str = GENERAL,
+        *,
+        modality: str | None = None,
+        model: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        out_of_scope: bool = False,
+        runtime: Runtime | None = None,
+        catalog: Catalog | None = None,
+    ) -> None:
+        self.catalog = catalog or get_catalog()
+        self.domain = self.catalog.domains[domain]
+        self.options = dict(options or {})
+        self.runtime = runtime or Runtime()
+        self.device = choose_device(self.runtime.device)
+        self.planner = Planner(
+            catalog=self.catalog,
+            domain=self.domain,
+            device=self.device,
+            modality=None if modality is None else find_modality(self.domain, modality),
+            model=model,
+            options=self.options,
+            out_of_scope=out_of_scope,
+        )
+
+    def classify(  # noqa: PLR0913 - the front door
+        self,
+        inputs: Any,
+        labels: Sequence[str] | None = None,
+        *,
+        classes: str | None = None,
+        templates: Sequence[str] | None = None,
+        threshold: float = 0.0,
+        top: int = 5,
+        thumbnails: bool = False,
+    ) -> Predictions:
+        """Say which label fits each image best.
+
+        Args:
+            inputs: paths, globs, folders, manifests, Pillow images, arrays, or an iterable of
+                these; or one file of :meth:`embed`, whose vectors are used as they are.
+            labels: two or more labels.
+            classes: in place of labels, the name of a class set or a YAML file.
+            templates: prompts, each with one ``{}``; by default those of the class set or modality.
+            threshold: below this probability of the best label the answer is "none of these".
+            top: how many labels are kept for each image.
+            thumbnails: keep a small picture of each input, for HTML contact sheets.
+
+        Returns:
+            One prediction an input, in their order; one that failed carries the reason.
+
+        Raises:
+            UsageError: labels or inputs that make no sense.
+        """
+        _check_range(threshold, top)
+        plan, batches = self._batches(inputs, thumbnails=thumbnails)
+        classifier = self.classifier(plan, labels, classes=classes, templates=templates)
+        rows: list[Prediction] = []
+        for batch in batches:
+            guesses = {}
+            if batch.embeddings is not None and classifier is not None:
+                found = classifier.probabilities(batch.embeddings)
+                guesses = {
+                    place: best_guesses(p, classifier.labels, top=top, threshold=threshold)
+                    for place, p in zip(batch.places, found, strict=True)
+                }
+            rows += [
+                Prediction(row.item.name, guesses.get(place, ()), row.status, row.reason,
+                           row.metadata, row.thumbnail)
+                for place, row in enumerate(batch.rows)
+            ]  # fmt: skip
+        offered = [] if classifier is None else list(classifier.labels)
+        return Predictions(rows, self.provenance(plan, labels=offered, threshold=threshold))
+
+    def embed(self, inputs: Any, output: str | Path) -> StoreReport:
+        """Write one vector an image into a Parquet file; resumable and incremental.
+
+        A second call embeds only what is new or has changed. Rows whose file is gone stay.
+
+        Raises:
+            SpaceMismatchError: the file holds vectors of another model.
+            StoreError: the file cannot be written, or another process writes it.
+        """
+        path = Path(output)
+        if path.suffix.lower() != EMBEDDING_SUFFIX:
+            raise UsageError(f"{path} must end in {EMBEDDING_SUFFIX}.")
+        items = self.find(inputs)
+        plan = self.planner.plan(items, thumbnails=False)
+        if plan.encoder is None:
+            return self.report(path, plan, self.refuse_all(items, plan), total=0)
+        with EmbeddingFile(path, plan.encoder.space, self.about(plan)) as sink:
+            filled = fill(sink, items, lambda todo: self.encode(todo, plan))
+            total = sink.finish()
+        return self.report(path, plan, filled, total)
+
+    def index(self, inputs: Any, folder: str | Path) -> Index:
+        """Embed images into an index that can be searched; resumable and incremental.
+
+        Raises:
+            SpaceMismatchError: the index was made with another model.
+            StoreError: the folder cannot be written, or another process writes it.
+        """
+        from fieldguide.retrieval.index import store_in_index  # lancedb takes 2 s to import
+
+        return store_in_index(self, inputs, Path(folder))
+
+    def evaluate(  # noqa: PLR0913 - the front door
+        self,
+        manifest: str | Path,
+        labels: Sequence[str] | None = None,
+        *,
+        classes: str | None = None,
+        templates: Sequence[str] | None = None,
+        label_column: str = "label",
+        group_column: str | None = None,
+        where: str | None = None,
+    ) -> Evaluation:
+        """Compare zero-shot answers with the labels of a manifest.
+
+        Args:
+            manifest: CSV or JSON Lines with a path and a label in each row.
+            labels: what to choose from; by default the labels of the manifest.
+            classes: in place of labels, the name of a class set or a YAML file.
+            templates: prompts, each with one ``{}``.
+            label_column: which column holds the true label.
+            group_column: rows that share its value are resampled together for intervals.
+            where: only rows that fit, such as ``split == "test"``.
+
+        Raises:
+            UsageError: no row has a label, or a label is not among those offered.
+        """
+        from fieldguide.benchmarks.classification import evaluate_predictions  # scikit-learn: 1 s
+
+        items = self.find(manifest)
+        if where is not None:
+            condition = parse_where(where)
+            items = [item for item in items if matches(condition, item.metadata)]
+        known = {
+            str(item.metadata[label_column]) for item in items if label_column in item.metadata
+        }
+        if not known:
+            raise UsageError(
+                f"{manifest} has no row with a {label_column!r}. Name the column: --label-column"
+            )
+        if labels is None and classes is None:
+            labels = sorted(known)
+        predictions = self.classify(
+            items, labels, classes=classes, templates=templates, top=KEEP_ALL
+        )
+        return evaluate_predictions(
+            predictions, label_column=label_column, group_column=group_column
+        )
+
+    def show(self, path: str | Path) -> tuple[Sample, bytes | None]:
+        """Load one file as its domain's loader does, without a model.
+
+        Returns:
+            The sample and a small JPEG of it, or None where there is no preview.
+
+        Raises:
+            LoadError: it cannot be read.
+            ContractError: it is a file of another kind.
+            AmbiguousNameError: it can be of several modalities.
+        """
+        item = self.find(path)[0]
+        reader = self.planner.reader_of(item)
+        sample = reader.load(item)
+        return sample, reader.preview_of(sample)
+
+    def find(self, inputs: Any) -> list[Item]:
+        """Expand what the user named into items of this domain; see ``find_items``."""
+        if isinstance(inputs, list) and inputs and all(isinstance(i, Item) for i in inputs):
+            return inputs
+        return find_items(inputs, self.planner.all_loader_specs())
+
+    def encode(self, items: Sequence[Item], plan: Plan) -> Iterator[Batch]:
+        """Load, prepare and encode items in batches, with a progress bar where it is wanted."""
+        batches = encode_items(
+            items,
+            plan.reader,
+            plan.encoder,
+            batch_size=self.runtime.batch_size,
+            workers=self.runtime.workers,
+        )
+        with tqdm.tqdm(
+            total=len(items), unit="image", disable=not self.runtime.progress, leave=False
+        ) as bar:
+            for batch in batches:
+                yield batch
+                bar.update(len(batch.rows))
+
+    def classifier(
+        self,
+        plan: Plan,
+        labels: Sequence[str] | None,
+        *,
+        classes: str | None = None,
+        templates: Sequence[str] | None = None,
+    ) -> ZeroShotClassifier | None:
+        """Return the classifier for the labels the user named; None when nothing is encoded.
+
+        Raises:
+            UsageError: neither or both of labels and classes are given.
+        """
+        if (labels is None) == (classes is None):
+            raise UsageError(
+                "Say what to choose from: either labels (--label A --label B, --labels FILE) or a "
+                "class set (--classes NAME)."
+            )
+        if classes is not None:
+            prompts = load_class_set(classes, self.catalog).prompts(templates)
+        else:
+            own = plan.modality.templates if plan.modality else ("{}",)
+            prompts = prompts_of_labels(labels or (), templates or own)
+        return None if plan.encoder is None else build_classifier(plan.encoder, prompts)
+
+    def encode_text(self, text: str) -> Embeddings:
+        """Embed a query of the domain's, or named, modality."""
+        _, record = self.planner.text_model()
+        return self.planner.encoder(record).encode_texts([text])
+
+    def encode_image(self, image: Any) -> Embeddings:
+        """Embed one query image.
+
+        Raises:
+            LoadError: it cannot be read.
+            ContractError: it is not what the model takes.
+        """
+        items = self.find([image])
+        plan = self.planner.plan(items, thumbnails=False)
+        batch = next(self.encode(items[:1], plan))
+        if batch.embeddings is None:
+            raise UsageError(f"{items[0].name} cannot be a query: {batch.rows[0].reason}")
+        return batch.embeddings
+
+    def about(self, plan: Plan) -> dict[str, Any]:
+        """Return what a store notes so that it can be opened again with the same model."""
+        return {
+            "domain": self.domain.name,
+            "modality": plan.modality.name if plan.modality else None,
+            "model": self.planner.model or (plan.record.name if plan.record else None),
+            "options": self.options,
+        }
+
+    def provenance(self, plan: Plan, **facts: Any) -> dict[str, Any]:
+        """Return the record of how a result was made."""
+        encoder = plan.encoder
+        return make_provenance(
+            **self.about(plan) | {"model": plan.record.model_dump() if plan.record else None},
+            space=None if encoder is None else encoder.space.model_dump(),
+            space_digest="" if encoder is None else encoder.space.digest,
+            contract=None if encoder is None else encoder.contract.model_dump(),
+            device=str(self.device),
+            refused_modalities=dict(plan.refusals),
+            **facts,
+        )
+
+    def _batches(self, inputs: Any, *, thumbnails: bool) -> tuple[Plan, Iterator[Batch]]:
+        """Return the plan and the batches of images, or of vectors that were stored before."""
+        stored = _stored_path(inputs)
+        if stored is None:
+            items = self.find(inputs)
+            plan = self.planner.plan(items, thumbnails=thumbnails)
+            return plan, self.encode(items, plan)
+        plan = self.planner.text_plan()
+        return plan, self._stored_batches(stored, plan)
+
+    def _stored_batches(self, path: Path, plan: Plan) -> Iterator[Batch]:
+        found = read_embeddings(path)
+        if plan.encoder is not None:
+            require_same_space(found.embeddings.space, plan.encoder.space, str(path))
+        step = self.runtime.batch_size * 32  # no images to hold, only vectors
+        for start in range(0, len(found.ids), step):
+            part = slice(start, start + step)
+            rows = [
+                Row(Item(identity, name), metadata=metadata)
+                for identity, name, metadata in zip(
+                    found.ids[part], found.paths[part], found.metadata[part], strict=True
+                )
+            ]
+            vectors = Embeddings(found.embeddings.vectors[part], found.embeddings.space)
+            yield Batch(rows, list(range(len(rows))), vectors)
+
+    def report(self, target: Path, plan: Plan, filled: Filled, total: int) -> StoreReport:
+        """Return what a job that stores vectors did, and write its record beside the target."""
+        failed = tuple(
+            {"path": row.item.name, "status": row.status, "reason": row.reason}
+            for row in filled.failed
+        )
+        facts = self.provenance(plan, added=filled.added, kept=filled.kept, total=total,
+                                failed=failed)  # fmt: skip
+        write_provenance(facts, target)
+        return StoreReport(str(target), filled.added, filled.kept, total, failed, facts)
+
+    def refuse_all(self, items: Sequence[Item], plan: Plan) -> Filled:
+        """Return the reasons of a job of which no input is covered by a model."""
+        return Filled(failed=[row for batch in self.encode(items, plan) for row in batch.rows])
+
+
+def guide(
+    domain: str = GENERAL,
+    *,
+    modality: str | None = None,
+    model: str | None = None,
+    device: str | None = None,
+    batch_size: int = 32,
+    progress: bool = False,
+    **options: Any,
+) -> Guide:
+    """Return a guide for one domain.
+
+    Args:
+        domain: "general", or the name of an installed domain; see ``fieldguide plugins``.
+        modality: one of its modalities; by default found by the files.
+        model: a registry name or a local open_clip folder.
+        device: "cpu", "cuda:0" ..., or None for the best there is.
+        batch_size: images a step of the model.
+        progress: whether progress bars are shown.
+        **options: the domain's own options, such as ``assume_hu=True``.
+    """
+    runtime = Runtime(device=device, batch_size=batch_size, progress=progress)
+    return Guide(domain, modality=modality, model=model, options=options, runtime=runtime)
+
+
+def open_index(folder: str | Path, *, runtime: Runtime | None = None) -> Index:
+    """Open an index with the model it was made with.
+
+    Raises:
+        StoreError: there is no index.
+        UnknownNameError: its domain or model is not installed here.
+    """
+    from fieldguide.retrieval.index import Index  # lancedb takes 2 s to import
+    from fieldguide.retrieval.lance_index import open_lance_index
+
+    store = open_lance_index(folder)
+    owner = Guide(
+        store.about["domain"],
+        modality=store.about["modality"],
+        model=store.about["model"],
+        options=store.about["options"],
+        runtime=runtime,
+    )
+    return Index(store, owner)
+
+
+def _stored_path(inputs: Any) -> Path | None:
+    """Return the path when the input is one embedding file, else None."""
+    if isinstance(inputs, list | tuple) and len(inputs) == 1:
+        inputs = inputs[0]
+    if isinstance(inputs, str | os.PathLike) and str(inputs).lower().endswith(EMBEDDING_SUFFIX):
+        return Path(inputs)
+    return None
+
+
+def _check_range(threshold: float, top: int) -> None:
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"The threshold {threshold} is not a probability. Give 0 to 1.")
+    if top < 1:
+        raise UsageError(f"top is {top}. Ask for one label or more.")

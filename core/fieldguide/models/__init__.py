@@ -1,0 +1,1 @@
+"""Encoders and towers, one file an architecture."""

@@ -1,0 +1,162 @@
+"""The embedded model: EfficientNet-Lite0 and MiniLM, from weights that install with pip.
+
+Two ways join the towers, each an architecture of its own:
+
+* :func:`build_conse` for natural images, without training: the probability-weighted mean of the
+  embeddings of ImageNet class names (Norouzi et al. 2013, "Zero-Shot Learning by Convex
+  Combination of Semantic Embeddings", arXiv:1312.5650).
+* :func:`build_projected` for a domain: a linear projector on each side, trained on pairs with both
+  towers frozen (Maniparambil et al. 2024, "From Unimodal to Multimodal: Scaling up Projectors to
+  Align Modalities"), on several stages of the image tower because the best features are not at
+  its output (Bolya et al. 2025, "Perception Encoder", arXiv:2504.13181).
+
+Only this module knows how the embedded model is made. It is not a CLIP: each checkpoint states
+its scope.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from fieldguide.contract import InputContract
+from fieldguide.errors import WeightsError
+from fieldguide.models.efficientnet_lite import EfficientNetLite0, load_efficientnet_lite0
+from fieldguide.models.embeddings import Embeddings, SpaceId, unit_length
+from fieldguide.models.minilm import MiniLMTextTower
+from fieldguide.models.weights import weight_paths, weights_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fieldguide.registry import ModelRecord
+
+MEAN = (127.0, 127.0, 127.0)  # the checkpoint's own preprocessing, not ImageNet's statistics
+STD = (128.0, 128.0, 128.0)
+FEATURE_STAGES = (4, 5, 6, 7)  # of EfficientNetLite0.pooled_stages; 7 is the head
+CONSE_CLASSES = 10  # T of the paper, which reports T = 1, 10 and 1000
+CONSE_LOGIT_SCALE = 20.0
+
+
+class EmbeddedEncoder:
+    """Both towers and the two functions that bring them into one space."""
+
+    def __init__(
+        self,
+        record: ModelRecord,
+        device: torch.device,
+        join: Callable[[dict[str, Tensor], torch.device], Join],
+        pooling: str,
+    ) -> None:
+        paths = weight_paths(record)
+        self.device = device
+        self.contract = InputContract(
+            size_px=(record.image_size_px, record.image_size_px),
+            resize=record.settings.get("resize", "center_crop"),
+            mean=MEAN,
+            std=STD,
+        )
+        self.vision = load_efficientnet_lite0(str(paths["vision"])).to(device)
+        self.text = MiniLMTextTower(paths["text"], paths["tokenizer"], device)
+        self.join = join(load_file(paths["join"], device=str(device)), device)
+        self.logit_scale = self.join.logit_scale
+        self.space = SpaceId(
+            model=record.name,
+            encoder=weights_digest(record, paths),
+            contract=self.contract.digest,
+            pooling=pooling,
+            dim=record.embed_dim,
+        )
+
+    @torch.inference_mode()
+    def encode_images(self, pixels: Tensor) -> Embeddings:
+        """Embed (N, 3, H, W) pixels of 0..255."""
+        normalised = (pixels.to(self.device, torch.float32) - MEAN[0]) / STD[0]
+        vectors = self.join.image(self.vision, normalised)
+        return Embeddings(unit_length(vectors.cpu().numpy()), self.space)
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts in their order."""
+        vectors = self.join.text(self.text.encode(texts).to(self.device))
+        return Embeddings(unit_length(vectors.cpu().numpy()), self.space)
+
+
+class Join:
+    """How two frozen towers become one space."""
+
+    logit_scale: float
+
+    def image(self, vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
+        """Map normalised pixels (N, 3, H, W) to (N, D)."""
+        raise NotImplementedError
+
+    def text(self, vectors: Tensor) -> Tensor:
+        """Map MiniLM's unit vectors (N, 384) to (N, D)."""
+        raise NotImplementedError
+
+
+class ConseJoin(Join):
+    """Image: the convex combination of class-name embeddings. Text: as MiniLM gives it."""
+
+    def __init__(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        self.names = F.normalize(tensors["class_names"].float(), dim=1)  # (1000, 384)
+        self.logit_scale = CONSE_LOGIT_SCALE
+
+    def image(self, vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
+        """Weight the names of the ten likeliest classes by their probabilities."""
+        probabilities = vision(pixels).softmax(dim=1)
+        top = probabilities.topk(CONSE_CLASSES, dim=1)
+        weights = top.values / top.values.sum(dim=1, keepdim=True)
+        vectors: Tensor = (weights[:, :, None] * self.names[top.indices]).sum(dim=1)
+        return vectors
+
+    def text(self, vectors: Tensor) -> Tensor:
+        """Return the vectors."""
+        return vectors
+
+
+class ProjectorJoin(Join):
+    """A linear map on each side; keys as ``tuning.projector`` writes them."""
+
+    def __init__(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        try:
+            self.image_weight = tensors["image.weight"].float()  # (D, 1904)
+            self.image_bias = tensors["image.bias"].float()
+            self.text_weight = tensors["text.weight"].float()  # (D, 384)
+            self.text_bias = tensors["text.bias"].float()
+            self.logit_scale = float(tensors["logit_scale"])
+        except KeyError as error:
+            raise WeightsError(
+                f"The projector lacks the tensor {error}. Train it again with "
+                "tools/train_projectors.py."
+            ) from error
+
+    def image(self, vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
+        """Project the pooled last stages and the head together."""
+        return F.linear(stage_features(vision, pixels), self.image_weight, self.image_bias)
+
+    def text(self, vectors: Tensor) -> Tensor:
+        """Project MiniLM's vectors."""
+        return F.linear(vectors, self.text_weight, self.text_bias)
+
+
+def stage_features(vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
+    """Return (N, 1904): pooled stages 4 to 6 and the head, side by side."""
+    pooled = vision.pooled_stages(pixels)
+    return torch.cat([pooled[stage] for stage in FEATURE_STAGES], dim=1)
+
+
+def build_conse(record: ModelRecord, device: torch.device) -> EmbeddedEncoder:
+    """Build the model for natural images."""
+    return EmbeddedEncoder(record, device, ConseJoin, f"conse-top{CONSE_CLASSES}")
+
+
+def build_projected(record: ModelRecord, device: torch.device) -> EmbeddedEncoder:
+    """Build the model of a domain."""
+    stages = "+".join(map(str, FEATURE_STAGES))
+    return EmbeddedEncoder(record, device, ProjectorJoin, f"mean-stages-{stages}")

@@ -1,0 +1,77 @@
+"""The named repairs that make a sample fit a contract. Each is recorded where it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fieldguide import contract
+from fieldguide.contract import InputContract
+from fieldguide.samples import SRGB8, Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Repair = Callable[[Sample, InputContract], Sample]
+
+
+def select_bands_by_name(sample: Sample, wanted: InputContract) -> Sample:
+    """Take the contract's bands, in its order, by their names."""
+    places = [sample.bands.index(band) for band in wanted.bands]
+    return sample.repaired(
+        contract.SELECT_BANDS, array=sample.array[..., places], bands=wanted.bands
+    )
+
+
+def grayscale_to_rgb(sample: Sample, wanted: InputContract) -> Sample:
+    """Repeat the one channel."""
+    array = np.repeat(sample.array, len(wanted.bands), axis=-1)
+    return sample.repaired(contract.GRAYSCALE_TO_RGB, array=array, bands=wanted.bands)
+
+
+def sixteen_bit_to_eight_bit(sample: Sample, wanted: InputContract) -> Sample:
+    """Divide by 257, so that 65535 becomes 255."""
+    array = ((sample.array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return sample.repaired(contract.SIXTEEN_TO_EIGHT, array=array, units=SRGB8)
+
+
+def stretch_percentiles_2_98(sample: Sample, wanted: InputContract) -> Sample:
+    """Map each band's 2nd to 98th percentile over valid pixels to 0..255 for display."""
+    valid = _valid(sample)
+    bands = [
+        _stretch(sample.array[..., band], sample.array[..., band][valid])
+        for band in range(sample.array.shape[-1])
+    ]
+    return sample.repaired(contract.STRETCH, array=np.stack(bands, axis=-1), units=SRGB8)
+
+
+def fill_nodata_with_mean(sample: Sample, wanted: InputContract) -> Sample:
+    """Give invalid pixels the mean of the valid ones, band by band."""
+    valid = _valid(sample)
+    array = sample.array.copy()
+    array[~valid] = np.round(sample.array[valid].mean(axis=0)).astype(array.dtype)
+    return sample.repaired(contract.FILL_NODATA, array=array, valid=None)
+
+
+REPAIRS: Mapping[str, Repair] = {
+    contract.SELECT_BANDS: select_bands_by_name,
+    contract.GRAYSCALE_TO_RGB: grayscale_to_rgb,
+    contract.SIXTEEN_TO_EIGHT: sixteen_bit_to_eight_bit,
+    contract.STRETCH: stretch_percentiles_2_98,
+    contract.FILL_NODATA: fill_nodata_with_mean,
+}
+
+
+def _valid(sample: Sample) -> NDArray[np.bool_]:
+    if sample.valid is None:
+        return np.ones(sample.array.shape[:-1], dtype=bool)
+    return sample.valid
+
+
+def _stretch(band: NDArray[np.generic], valid_values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    low, high = np.percentile(valid_values.astype(np.float64), (2, 98))
+    span = high - low if high > low else 1.0
+    scaled = (band.astype(np.float64) - low) * (255.0 / span)
+    return np.asarray(np.nan_to_num(np.clip(scaled, 0, 255)).round(), dtype=np.uint8)

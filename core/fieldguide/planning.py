@@ -1,0 +1,176 @@
+"""How a job's items are read and by which model they are encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fieldguide.data.pipeline import Reader
+from fieldguide.data.routing import (
+    RoutedReader,
+    find_modality,
+    group_by_modality,
+    loader_specs,
+    make_loaders,
+    optional_target,
+)
+from fieldguide.errors import AmbiguousNameError, ScopeError
+from fieldguide.models.load import covers, load_encoder, pick_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import torch
+
+    from fieldguide.data.inputs import Item
+    from fieldguide.models.embeddings import Encoder
+    from fieldguide.plugins import Catalog
+    from fieldguide.registry import ModelRecord
+    from fieldguide.specs import DomainSpec, LoaderSpec, ModalitySpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the items of one job are read and encoded.
+
+    Attributes:
+        modality: the one that has a model; None when every item is refused.
+        record: the model's record.
+        encoder: the model.
+        refusals: why items of other modalities are refused, by modality.
+    """
+
+    reader: RoutedReader
+    modality: ModalitySpec | None
+    record: ModelRecord | None
+    encoder: Encoder | None
+    refusals: Mapping[str, str]
+
+
+@dataclass
+class Planner:
+    """Plans the jobs of one domain; models that were built are kept.
+
+    Attributes:
+        modality: the modality the user named, or None.
+        model: the model the user named, or None.
+        options: the domain's options.
+        out_of_scope: whether a model may be used on what it was not made for.
+    """
+
+    catalog: Catalog
+    domain: DomainSpec
+    device: torch.device
+    modality: ModalitySpec | None = None
+    model: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    out_of_scope: bool = False
+    _encoders: dict[str, Encoder] = field(default_factory=dict)
+
+    def plan(self, items: Sequence[Item], *, thumbnails: bool) -> Plan:
+        """Group the items by modality, find the one model that covers them and make readers.
+
+        Raises:
+            AmbiguousNameError: an item fits several modalities, or several have models.
+        """
+        groups = self._groups(items)
+        records, refusals = self._records([name for name in groups if name])
+        if len(records) > 1:
+            raise AmbiguousNameError(
+                f"The inputs are of {len(records)} kinds: {', '.join(records)}. Run once for each: "
+                f"--modality {next(iter(records))}"
+            )
+        name, record = next(iter(records.items()), (None, None))
+        encoder = None if record is None else self.encoder(record)
+        readers = {
+            group: self._reader(group, record if group == name else None, encoder,
+                                refusals.get(group), thumbnails=thumbnails)
+            for group in groups
+        }  # fmt: skip
+        modality_of = {item.id: group for group, members in groups.items() for item in members}
+        modality = None if name is None else find_modality(self.domain, name)
+        return Plan(RoutedReader(readers, modality_of), modality, record, encoder, refusals)
+
+    def encoder(self, record: ModelRecord) -> Encoder:
+        """Return the model of a record, built at the first call."""
+        if record.name not in self._encoders:
+            self._encoders[record.name] = load_encoder(record, self.catalog, self.device)
+        return self._encoders[record.name]
+
+    def text_model(self) -> tuple[ModalitySpec, ModelRecord]:
+        """Return the modality and model for a job without images.
+
+        Raises:
+            ScopeError: no model covers any modality.
+            AmbiguousNameError: several do.
+        """
+        choices = [self.modality] if self.modality else list(self.domain.modalities)
+        records, refusals = self._records([modality.name for modality in choices])
+        if not records:
+            raise ScopeError(" ".join(refusals.values()))
+        if len(records) > 1:
+            raise AmbiguousNameError(
+                f"The domain {self.domain.name!r} has models for {', '.join(records)}. Say which: "
+                f"--modality {next(iter(records))}"
+            )
+        name, record = next(iter(records.items()))
+        return find_modality(self.domain, name), record
+
+    def text_plan(self) -> Plan:
+        """Return the plan of a job on stored vectors; raises as :meth:`text_model` does."""
+        modality, record = self.text_model()
+        return Plan(RoutedReader({}, {}), modality, record, self.encoder(record), {})
+
+    def reader_of(self, item: Item) -> Reader:
+        """Return the reader of one item, without a model."""
+        (name,) = self._groups([item])
+        return self._reader(name, None, None, None, thumbnails=False)
+
+    def all_loader_specs(self) -> list[LoaderSpec]:
+        """Return the loaders of the named modality, or of all modalities of the domain."""
+        modalities = [self.modality] if self.modality else self.domain.modalities
+        specs = [spec for m in modalities for spec in loader_specs(m, self.catalog)]
+        return list({spec.name: spec for spec in specs}.values())
+
+    def _groups(self, items: Sequence[Item]) -> dict[str, list[Item]]:
+        if self.modality is not None:
+            return {self.modality.name: list(items)}
+        return group_by_modality(items, self.domain, self.catalog)
+
+    def _records(self, names: Sequence[str]) -> tuple[dict[str, ModelRecord], dict[str, str]]:
+        records: dict[str, ModelRecord] = {}
+        refusals: dict[str, str] = {}
+        for name in names:
+            modality = find_modality(self.domain, name)
+            try:
+                records[name] = pick_model(
+                    modality, self.catalog, name=self.model, out_of_scope=self.out_of_scope
+                )
+            except ScopeError as error:
+                refusals[name] = str(error)
+        return records, refusals
+
+    def _reader(
+        self,
+        name: str,
+        record: ModelRecord | None,
+        encoder: Encoder | None,
+        refusal: str | None,
+        *,
+        thumbnails: bool,
+    ) -> Reader:
+        if not name:  # no modality reads such files; the reader says so of each
+            return Reader({}, self.all_loader_specs(), None)
+        modality = find_modality(self.domain, name)
+        in_scope = record is None or covers(record, modality)
+        return Reader(
+            loaders=make_loaders(modality, self.catalog, self.options),
+            specs=loader_specs(modality, self.catalog),
+            contract=None if encoder is None else encoder.contract,
+            repairs=modality.repairs,
+            check=optional_target(modality.check),
+            preview=optional_target(modality.preview),
+            refusal=refusal,
+            mark="ok" if in_scope else "out_of_scope",
+            thumbnails=thumbnails,
+        )

@@ -1,0 +1,201 @@
+"""What jobs return: small records with ``to_pandas()`` and ``write(path)``."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fieldguide.errors import UsageError
+from fieldguide.plugins import get_catalog
+from fieldguide.writers import write_result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOTEBOOK_ROWS = 20
+
+
+class Result:
+    """Rows of one kind, with the record of how they were made.
+
+    Attributes:
+        kind: "predictions", "matches", "evaluation" or "embeddings".
+        provenance: versions, model, space, contract and counts.
+    """
+
+    kind: ClassVar[str]
+    provenance: Mapping[str, Any]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as they are written into tables."""
+        raise NotImplementedError
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows as a data frame.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        try:
+            import pandas as pd  # not a dependency: only this method needs it
+        except ModuleNotFoundError as error:
+            raise UsageError("This needs pandas. Run: pip install pandas") from error
+        return pd.DataFrame.from_records(self.records())
+
+    def write(self, path: str | Path) -> Path:
+        """Write to a file whose suffix names the format, with a provenance record beside it.
+
+        Raises:
+            UsageError: no writer has that suffix.
+            StoreError: the file cannot be written.
+        """
+        return write_result(self, Path(path), get_catalog())
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        rows = self.records()[:NOTEBOOK_ROWS]
+        if not rows:
+            return "<p>no rows</p>"
+        head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(str(v))}</td>" for v in row.values()) + "</tr>"
+            for row in rows
+        )
+        return f"<table><tr>{head}</tr>{body}</table>"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One label with its probability over the labels that were offered.
+
+    "none of these" has no probability: it is not one of the labels.
+    """
+
+    label: str
+    probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the classifier says of one input; no guesses when it was not classified."""
+
+    path: str
+    guesses: tuple[Guess, ...]
+    status: str
+    reason: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    thumbnail: bytes | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str | None:
+        """The best label, or None."""
+        return self.guesses[0].label if self.guesses else None
+
+
+class Predictions(Result, Sequence[Prediction]):
+    """The predictions of one job, in the order of the inputs."""
+
+    kind = "predictions"
+
+    def __init__(self, rows: Sequence[Prediction], provenance: Mapping[str, Any]) -> None:
+        self._rows = list(rows)
+        self.provenance = provenance
+
+    def __len__(self) -> int:
+        """Return how many inputs there were."""
+        return len(self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return the prediction at a place."""
+        return self._rows[place]
+
+    def __iter__(self) -> Iterator[Prediction]:
+        """Iterate over the predictions."""
+        return iter(self._rows)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return one row a guess, best first: path, rank, label, probability, status, reason."""
+        rows: list[dict[str, Any]] = []
+        for prediction in self._rows:
+            about = {"status": prediction.status, "reason": prediction.reason}
+            path = {"path": prediction.path}
+            if not prediction.guesses:
+                rows.append({**path, "rank": None, "label": None, "probability": None, **about})
+            for rank, guess in enumerate(prediction.guesses, start=1):
+                found = {"rank": rank, "label": guess.label, "probability": guess.probability}
+                rows.append({**path, **found, **about})
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One row of an index that fits a query.
+
+    Attributes:
+        similarity: cosine with the query, -1 to 1.
+    """
+
+    rank: int
+    path: str
+    id: str
+    similarity: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    thumbnail: bytes | None = field(default=None, repr=False)
+
+
+class Matches(Result, Sequence[Match]):
+    """The answers to one query, best first."""
+
+    kind = "matches"
+
+    def __init__(self, query: str, rows: Sequence[Match], provenance: Mapping[str, Any]) -> None:
+        self.query = query
+        self._rows = list(rows)
+        self.provenance = provenance
+
+    def __len__(self) -> int:
+        """Return how many rows were found."""
+        return len(self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return the match at a place."""
+        return self._rows[place]
+
+    def __iter__(self) -> Iterator[Match]:
+        """Iterate over the matches."""
+        return iter(self._rows)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return rank, path, similarity and metadata of each match."""
+        return [
+            {"rank": m.rank, "path": m.path, "similarity": m.similarity, **m.metadata}
+            for m in self._rows
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport(Result):
+    """What a job that stores vectors did.
+
+    Attributes:
+        added: rows embedded in this run.
+        kept: rows that were there and unchanged.
+        failed: path, status and reason of each input that could not be used.
+        total: rows now in the store.
+    """
+
+    kind = "embeddings"
+
+    target: str
+    added: int
+    kept: int
+    total: int
+    failed: tuple[Mapping[str, str], ...]
+    provenance: Mapping[str, Any]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return one row for each input that failed."""
+        return [dict(row) for row in self.failed]

@@ -1,0 +1,1 @@
+"""Indexes of vectors and search in them."""

@@ -1,0 +1,108 @@
+"""Writes a parsed condition as the filter language of Lance, from checked parts only."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fieldguide.retrieval.where import (
+    Both,
+    Compare,
+    Condition,
+    Either,
+    In,
+    IsNull,
+    Like,
+    Value,
+    kind_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLUMN_PREFIXES = {"boolean": "b_", "number": "n_", "text": "t_"}
+"""Metadata columns by the kind of their values; a key may have one of each."""
+
+_FALSE = "(1 = 0)"
+
+
+def column_name(key: str, kind: str) -> str:
+    """Return the column that holds one kind of value of a metadata key.
+
+    >>> column_name("cloud cover", "number")
+    'n_cloud_20cover'
+    """
+    safe = re.sub(r"[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):x}", key)
+    safe = safe.replace("_5f", "_") if re.fullmatch(r"\w+", key) else safe
+    return COLUMN_PREFIXES[kind] + safe
+
+
+def to_lance(condition: Condition, columns: frozenset[str]) -> str:
+    """Return a filter with the meaning of :func:`fieldguide.retrieval.where.matches`.
+
+    Args:
+        condition: what the user asked for, parsed.
+        columns: the table's columns; a field without a column is missing in every row.
+    """
+    if isinstance(condition, Both):
+        return f"({to_lance(condition.left, columns)} AND {to_lance(condition.right, columns)})"
+    if isinstance(condition, Either):
+        return f"({to_lance(condition.left, columns)} OR {to_lance(condition.right, columns)})"
+    if isinstance(condition, IsNull):
+        return _is_null(condition, columns)
+    if isinstance(condition, In):
+        return _membership(condition, columns)
+    if isinstance(condition, Like):
+        operator = "NOT LIKE" if condition.is_negated else "LIKE"
+        return _test(condition.field, "text", f"{operator} {_literal(condition.pattern)}", columns)
+    return _comparison(condition, columns)
+
+
+def _comparison(condition: Compare, columns: frozenset[str]) -> str:
+    kind = str(kind_of(condition.value))
+    return _test(
+        condition.field, kind, f"{condition.operator} {_literal(condition.value)}", columns
+    )
+
+
+def _membership(condition: In, columns: frozenset[str]) -> str:
+    by_kind: dict[str, list[Value]] = {}
+    for value in condition.values:
+        by_kind.setdefault(str(kind_of(value)), []).append(value)
+    operator = "NOT IN" if condition.is_negated else "IN"
+    tests = [
+        _test(condition.field, kind, f"{operator} ({', '.join(map(_literal, values))})", columns)
+        for kind, values in by_kind.items()
+    ]
+    return f"({' OR '.join(tests)})"
+
+
+def _is_null(condition: IsNull, columns: frozenset[str]) -> str:
+    names = [column_name(condition.field, kind) for kind in COLUMN_PREFIXES]
+    present = [f"(`{name}` IS NOT NULL)" for name in (condition.field, *names) if name in columns]
+    exists = f"({' OR '.join(present)})" if present else _FALSE
+    return exists if condition.is_negated else f"(NOT {exists})"
+
+
+def _test(field: str, kind: str, test: str, columns: frozenset[str]) -> str:
+    own = {"path", "id"}
+    name = field if field in own and kind == "text" else column_name(field, kind)
+    return f"(`{name}` IS NOT NULL AND `{name}` {test})" if name in columns else _FALSE
+
+
+def _literal(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return repr(float(value))
+
+
+def metadata_columns(metadata: Mapping[str, object]) -> dict[str, Value]:
+    """Return the filterable columns of one row's metadata."""
+    found: dict[str, Value] = {}
+    for key, value in metadata.items():
+        kind = kind_of(value)
+        if kind is not None and isinstance(value, str | int | float):
+            found[column_name(key, kind)] = float(value) if kind == "number" else value
+    return found

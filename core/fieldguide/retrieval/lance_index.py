@@ -1,0 +1,239 @@
+"""The store of an index on disk: vectors, metadata and thumbnails in one LanceDB table.
+
+Every batch of rows is one commit of the table, so a kill loses at most the batch under way.
+Searches scan all vectors exactly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lancedb
+import pyarrow as pa
+
+from fieldguide.data.embedding_file import vector_array
+from fieldguide.data.files import atomic_path, only_writer
+from fieldguide.errors import StoreError, UsageError
+from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
+from fieldguide.results import Match
+from fieldguide.retrieval.lance_filter import metadata_columns, to_lance
+from fieldguide.retrieval.where import parse_where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fieldguide.data.pipeline import Row
+
+ABOUT_FILE = "index.json"
+TABLE = "items"
+FORMAT = 1
+KEEP_VERSIONS = datetime.timedelta(minutes=1)
+"""Old versions stay this long for searches that run in other processes."""
+_IDS_PER_DELETE = 500
+_SQL_TYPES = {"b_": "boolean", "n_": "double", "t_": "string"}
+_ARROW_TYPES = {"b_": pa.bool_(), "n_": pa.float64(), "t_": pa.string()}
+_RESULT_COLUMNS = ["id", "path", "metadata", "thumbnail", "_distance"]
+
+
+class LanceIndex:
+    """A folder of vectors of one space.
+
+    Make one with :meth:`create`, open one with :func:`open_lance_index`.
+
+    Attributes:
+        folder: where it lives.
+        space: the space of all its vectors.
+        about: domain, modality and model it was made with.
+    """
+
+    def __init__(self, folder: Path, space: SpaceId, about: Mapping[str, Any], table: Any) -> None:
+        self.folder = folder
+        self.space = space
+        self.about = about
+        self._table = table
+        self._stack = contextlib.ExitStack()
+
+    @classmethod
+    def create(cls, folder: Path, space: SpaceId, about: Mapping[str, Any]) -> LanceIndex:
+        """Open the index of a folder, or make an empty one.
+
+        Raises:
+            SpaceMismatchError: the folder holds an index of another space.
+            StoreError: the folder holds something else or cannot be written.
+        """
+        if (folder / ABOUT_FILE).exists():
+            index = open_lance_index(folder)
+            require_same_space(index.space, space, f"The index {folder}")
+            return index
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StoreError(f"{folder} exists and is not an index. Name a new folder.")
+        content = {"format": FORMAT, "space": space.model_dump(), **about}
+        with atomic_path(folder / ABOUT_FILE) as temporary:
+            temporary.write_text(json.dumps(content, indent=2), "utf-8")
+        return open_lance_index(folder)
+
+    def __enter__(self) -> LanceIndex:
+        """Take the lock for writing."""
+        self._stack.enter_context(only_writer(self.folder / ".lock", self.folder))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release the lock."""
+        self._stack.close()
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self._table.count_rows())
+
+    def known(self) -> dict[str, str]:
+        """Return the fingerprint of every row by id."""
+        table = self._table.search().select(["id", "fingerprint"]).limit(len(self) or 1).to_arrow()
+        ids, prints = table["id"].to_pylist(), table["fingerprint"].to_pylist()
+        return dict(zip(ids, prints, strict=True))
+
+    def add(self, rows: Sequence[Row], fingerprints: Sequence[str], vectors: Embeddings) -> None:
+        """Commit rows in one step; a row whose id is there takes its place.
+
+        Raises:
+            SpaceMismatchError: the vectors are of another space.
+        """
+        require_same_space(self.space, vectors.space, f"The index {self.folder}")
+        filters = [metadata_columns(row.metadata) for row in rows]
+        self._widen({name for columns in filters for name in columns})
+        data: dict[str, Any] = {
+            "id": [row.item.id for row in rows],
+            "path": [row.item.name for row in rows],
+            "vector": vector_array(vectors),
+            "fingerprint": list(fingerprints),
+            "metadata": [json.dumps(row.metadata, default=str) for row in rows],
+            "thumbnail": [row.thumbnail for row in rows],
+        }
+        schema = self._table.schema
+        for name in schema.names:
+            if name not in data:
+                data[name] = [columns.get(name) for columns in filters]
+        batch = pa.table({name: data[name] for name in schema.names}, schema=schema)
+        merge = self._table.merge_insert("id")
+        merge.when_matched_update_all().when_not_matched_insert_all().execute(batch)
+
+    def delete(self, ids: Iterable[str] = (), *, where: str | None = None) -> int:
+        """Remove rows by id or by a where expression; return how many went.
+
+        Raises:
+            WhereError: the expression cannot be read.
+        """
+        before = len(self)
+        names = list(ids)
+        for start in range(0, len(names), _IDS_PER_DELETE):
+            quoted = (
+                "'" + n.replace("'", "''") + "'" for n in names[start : start + _IDS_PER_DELETE]
+            )
+            self._table.delete(f"id IN ({', '.join(quoted)})")
+        if where is not None:
+            self._table.delete(self._filter(where))
+        return before - len(self)
+
+    def search(self, query: Embeddings, k: int = 10, where: str | None = None) -> list[Match]:
+        """Return the k rows nearest to a query, best first; an exact scan.
+
+        Args:
+            query: one vector of the index's space.
+            k: how many; fewer come when fewer fit.
+            where: a filter on metadata, applied before the k best are taken.
+
+        Raises:
+            SpaceMismatchError: the query is of another space; both are named.
+            WhereError: the filter cannot be read.
+        """
+        require_same_space(self.space, query.space, f"The index {self.folder}")
+        if len(query) != 1:
+            raise UsageError(f"{len(query)} query vectors where one belongs. Search one by one.")
+        if k < 1:
+            raise UsageError(f"k is {k}. Ask for one result or more.")
+        scan = self._table.search(query.vectors[0], vector_column_name="vector")
+        scan = scan.distance_type("dot").bypass_vector_index().limit(k).select(_RESULT_COLUMNS)
+        if where is not None:
+            scan = scan.where(self._filter(where), prefilter=True)
+        rows = scan.to_list()
+        rows.sort(key=lambda row: (row["_distance"], row["id"]))
+        return [
+            Match(
+                rank=rank,
+                path=row["path"],
+                id=row["id"],
+                similarity=1.0 - row["_distance"],
+                metadata=json.loads(row["metadata"]),
+                thumbnail=row["thumbnail"],
+            )
+            for rank, row in enumerate(rows, start=1)
+        ]
+
+    def vectors(self) -> tuple[list[str], Embeddings]:
+        """Return all ids and vectors, in the order of the table."""
+        table = self._table.to_arrow().select(["id", "vector"])
+        flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return table["id"].to_pylist(), Embeddings(flat.reshape(-1, self.space.dim), self.space)
+
+    def compact(self) -> None:
+        """Merge small fragments and remove old versions, which would double the disk use."""
+        self._table.optimize(cleanup_older_than=KEEP_VERSIONS)
+
+    def _filter(self, where: str) -> str:
+        return to_lance(parse_where(where), frozenset(self._table.schema.names))
+
+    def _widen(self, names: set[str]) -> None:
+        """Add the metadata columns that the table does not have yet."""
+        new = sorted(names - set(self._table.schema.names))
+        if new:
+            self._table.add_columns({n: f"cast(NULL as {_SQL_TYPES[n[:2]]})" for n in new})
+
+
+def open_lance_index(folder: str | Path) -> LanceIndex:
+    """Open an index that ``fieldguide index`` made.
+
+    Raises:
+        StoreError: there is none, or it is broken.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / ABOUT_FILE).read_text("utf-8"))
+        space = SpaceId.model_validate(about.pop("space"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreError(
+            f"{folder} is not an index. Make one: fieldguide index IMAGES --output {folder}"
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"{folder / ABOUT_FILE} cannot be read: {error}. Index the images again."
+        ) from error
+    if about.get("format") != FORMAT:
+        raise StoreError(
+            f"{folder} has format {about.get('format')}, this fieldguide reads {FORMAT}. "
+            "Run: pip install --upgrade fieldguide"
+        )
+    return LanceIndex(folder, space, about, _table_of(folder, space))
+
+
+def _table_of(folder: Path, space: SpaceId) -> Any:
+    try:
+        database = lancedb.connect(str(folder))
+        return database.create_table(TABLE, schema=_schema(space), exist_ok=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StoreError(f"The index {folder} is broken: {error}. Index again.") from error
+
+
+def _schema(space: SpaceId) -> pa.Schema:
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            ("path", pa.string()),
+            ("vector", pa.list_(pa.float32(), space.dim)),
+            ("fingerprint", pa.string()),
+            ("metadata", pa.string()),
+            ("thumbnail", pa.binary()),
+        ]
+    )

@@ -1,0 +1,103 @@
+"""What a loader returns: pixels with their bands, units and metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+RGB = ("red", "green", "blue")
+SRGB8 = "srgb8"
+"""Display values: uint8, 0 to 255, sRGB."""
+SRGB16 = "srgb16"
+"""Display values: uint16, 0 to 65535, sRGB."""
+DIGITAL_NUMBER = "digital_number"
+"""What the sensor's file stores, without a known scale."""
+HOUNSFIELD = "hounsfield_unit"
+"""CT numbers: air -1000, water 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image or volume in memory.
+
+    Attributes:
+        array: (H, W, C) for an image, (X, Y, Z, C) for a volume in RAS order.
+        bands: the names of the last axis.
+        units: what the numbers mean, such as "srgb8" or "hounsfield_unit".
+        metadata: what the file says of itself: capture date, place, CRS, spacing ...
+        valid: (H, W) or (X, Y, Z), True where there is data; None means everywhere.
+        repairs: what was done on the way, by name.
+    """
+
+    array: NDArray[Any]
+    bands: tuple[str, ...]
+    units: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    valid: NDArray[np.bool_] | None = None
+    repairs: tuple[str, ...] = ()
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 for an image, 3 for a volume."""
+        return int(self.array.ndim) - 1
+
+    @property
+    def size_px(self) -> tuple[int, ...]:
+        """(H, W) or (X, Y, Z)."""
+        return tuple(int(length) for length in self.array.shape[:-1])
+
+    @property
+    def valid_fraction(self) -> float:
+        """The share of pixels that hold data, 0 to 1."""
+        return 1.0 if self.valid is None else float(self.valid.mean())
+
+    def repaired(self, name: str, **changes: Any) -> Sample:
+        """Return a copy with changed fields and the repair's name added."""
+        return replace(self, **changes, repairs=(*self.repairs, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle or box of a larger source, in its own pixels.
+
+    Attributes:
+        start_px: the first pixel on each axis.
+        size_px: how many pixels on each axis.
+    """
+
+    start_px: tuple[int, ...]
+    size_px: tuple[int, ...]
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """Reads one item."""
+
+    def __call__(self, path: Path) -> Sample:
+        """Read a file, or a folder for loaders whose unit is a folder.
+
+        Raises:
+            LoadError: it cannot be read.
+            ContractError: it is a file of another kind.
+        """
+        ...
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A source too large for one read: a raster, a slide, a volume."""
+
+    def windows(self) -> Iterator[tuple[Sample, Window]]:
+        """Yield overlapping windows in reading order."""
+        ...
+
+    def place(self, window: Window) -> Mapping[str, Any]:
+        """Return the window as a GeoJSON-like geometry in the source's coordinates."""
+        ...

@@ -1,0 +1,237 @@
+"""What a plugin may offer: frozen records that name their implementation by a string.
+
+A spec is cheap to make and to list. Its code is imported by :meth:`Spec.load`, at first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fieldguide.errors import MissingExtraError, PluginError
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+ResourcePath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[\w./-]+$")]
+Suffix = Annotated[str, Field(pattern=r"^\.[a-z0-9.]+$")]
+
+
+class Record(BaseModel):
+    """A frozen, closed record: unknown fields are errors, values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Offer(Record):
+    """Anything a plugin offers under a name.
+
+    Attributes:
+        name: lower case with underscores; unique among offers of one kind.
+        summary: one line for lists.
+        extra: the pip extra that brings what the offer needs, or None.
+        distribution: the distribution that has the extra.
+    """
+
+    kind: ClassVar[str]
+
+    name: Name
+    summary: str = Field(min_length=1)
+    extra: str | None = None
+    distribution: str = "fieldguide"
+
+    @property
+    def pip_line(self) -> str | None:
+        """The command that completes this offer, or None when it needs no extra."""
+        return None if self.extra is None else f"pip install '{self.distribution}[{self.extra}]'"
+
+
+def load_target(target: str) -> Any:
+    """Import ``package.module:attribute``.
+
+    Raises:
+        ModuleNotFoundError: a module on the way is not installed.
+        AttributeError: the module has no such attribute.
+    """
+    module_name, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module_name), attribute)
+
+
+class Spec(Offer):
+    """An offer with code behind it."""
+
+    target: ImportPath
+
+    def load(self) -> Any:
+        """Import and return the target.
+
+        Raises:
+            MissingExtraError: a package is missing; the message has the pip line.
+            PluginError: the target does not exist or cannot be imported.
+        """
+        try:
+            return load_target(self.target)
+        except ModuleNotFoundError as error:
+            raise self._missing(error) from error
+        except AttributeError as error:
+            raise PluginError(
+                f"The {self.kind} {self.name!r} points to {self.target!r}, which does not exist: "
+                f"{error}. Report this to the plugin's author."
+            ) from error
+
+    def _missing(self, error: ModuleNotFoundError) -> Exception:
+        if self.pip_line is None:
+            return PluginError(
+                f"The {self.kind} {self.name!r} needs the package {error.name!r}, "
+                f"which is not installed. Run: pip install {error.name}"
+            )
+        return MissingExtraError(
+            f"The {self.kind} {self.name!r} needs the package {error.name!r}, "
+            f"which is not installed. Run: {self.pip_line}"
+        )
+
+
+class MagicNumber(Record):
+    """Bytes at a fixed place by which a file without a suffix is known."""
+
+    offset: int = Field(ge=0)
+    hex: str = Field(pattern=r"^([0-9a-f]{2})+$")
+
+
+class LoaderSpec(Spec):
+    """Reads one kind of file. Target: a callable ``(**options) -> Loader``.
+
+    Attributes:
+        suffixes: lower-case file endings, such as ``.tif`` or ``.nii.gz``.
+        magic: how to know a file that has no suffix.
+        unit: what one item is: a file, or a folder with all its files of this kind.
+        options: names of the domain options that the target takes as keywords.
+    """
+
+    kind: ClassVar[str] = "loader"
+
+    suffixes: tuple[Suffix, ...] = Field(min_length=1)
+    magic: MagicNumber | None = None
+    unit: Literal["file", "folder"] = "file"
+    options: tuple[Name, ...] = ()
+
+
+class ModalitySpec(Offer):
+    """One kind of image of a domain, and how it becomes what an encoder takes.
+
+    Attributes:
+        loader: names of the loaders that read it.
+        broader: a wider modality; a model made for that one covers this one too.
+        repairs: names of the repairs that may be applied to it; anything else is refused.
+        templates: prompts around a label, each with one ``{}``.
+        fits_by_suffix: False for a special kind that is used only when it is named.
+        check: ``(Sample) -> None``, raises ContractError when the content is of another kind.
+        preview: ``(Sample) -> (H, W, 3) uint8`` for thumbnails of what is not an RGB image.
+    """
+
+    kind: ClassVar[str] = "modality"
+
+    loader: tuple[Name, ...] = Field(min_length=1)
+    broader: Name | None = None
+    repairs: tuple[Name, ...] = ()
+    templates: tuple[str, ...] = ("{}",)
+    fits_by_suffix: bool = True
+    check: ImportPath | None = None
+    preview: ImportPath | None = None
+
+
+class OptionSpec(Record):
+    """A command-line option that a domain adds to the core's commands.
+
+    Attributes:
+        name: ``assume_hu`` becomes ``--assume-hu`` and the keyword ``assume_hu`` of loaders.
+        type: a flag takes no value.
+    """
+
+    name: Name
+    help: str = Field(min_length=1)
+    type: Literal["text", "number", "flag"] = "text"
+    choices: tuple[str, ...] = ()
+
+
+class DomainSpec(Offer):
+    """A field of work: its modalities, options, prompt and class sets and registry.
+
+    Attributes:
+        registry: ``package:registry.yaml`` with the domain's models and data sets.
+        class_sets: ``package:folder/file.yaml``, versioned prompt and class sets.
+        demo: ``(folder: Path) -> Sequence[DemoImage]``, pictures for ``fieldguide demo``.
+    """
+
+    kind: ClassVar[str] = "domain"
+
+    modalities: tuple[ModalitySpec, ...] = Field(min_length=1)
+    options: tuple[OptionSpec, ...] = ()
+    registry: ResourcePath | None = None
+    class_sets: tuple[ResourcePath, ...] = ()
+    demo: ImportPath | None = None
+
+
+class ModelSpec(Spec):
+    """An architecture. Target: ``(ModelRecord, device) -> Encoder``.
+
+    A checkpoint is not code: it is a record of registry.yaml that names its ModelSpec.
+    """
+
+    kind: ClassVar[str] = "model"
+
+
+class CaptionConverterSpec(Spec):
+    """Turns labels and metadata into a caption. Target: ``(Mapping[str, Any]) -> str``."""
+
+    kind: ClassVar[str] = "caption converter"
+
+
+class WriterSpec(Spec):
+    """Writes a result. Target: ``(Result, Path) -> None``. Chosen by the output's suffix.
+
+    Attributes:
+        suffixes: the file endings it writes.
+        results: what it can write: "predictions", "matches", "evaluation".
+    """
+
+    kind: ClassVar[str] = "writer"
+
+    suffixes: tuple[Suffix, ...] = Field(min_length=1)
+    results: tuple[Name, ...] = Field(min_length=1)
+
+
+class BenchmarkSpec(Spec):
+    """A protocol with a published source. Target: ``(Guide, root: Path) -> Mapping[str, float]``.
+
+    Attributes:
+        source: address of the paper or data set.
+        metric: the field's name of the main figure.
+    """
+
+    kind: ClassVar[str] = "benchmark"
+
+    source: str = Field(pattern=r"^https?://")
+    metric: Name
+
+
+MethodKind = Literal[
+    "loss",
+    "classifier",
+    "composer",
+    "expander",
+    "reranker",
+    "localizer",
+    "miner",
+    "tuner",
+    "generator",
+]
+
+
+class MethodSpec(Spec):
+    """A method of the field: a loss, a classifier, a query composer and so on."""
+
+    kind: ClassVar[str] = "method"
+
+    role: MethodKind

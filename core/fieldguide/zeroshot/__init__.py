@@ -1,0 +1,1 @@
+"""Classification by text, without training."""

@@ -1,0 +1,165 @@
+"""Class and prompt sets: versioned data files with labels, names, prompts and their source."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from fieldguide.errors import UnknownNameError, UsageError
+from fieldguide.specs import Name, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fieldguide.plugins import Catalog
+
+
+class ClassEntry(Record):
+    """One class.
+
+    Attributes:
+        label: what is written into results.
+        names: phrases that stand for it in prompts; the first is the canonical one.
+        present: whole sentences that say it is there, for findings.
+        absent: whole sentences that say it is not there.
+    """
+
+    label: str = Field(min_length=1)
+    names: tuple[str, ...] = Field(min_length=1)
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+class ClassSet(Record):
+    """Classes that belong together, with the prompts around their names.
+
+    Attributes:
+        version: changes when any prompt does.
+        source: the paper or data set that defines the classes.
+        templates: prompts, each with one ``{}``.
+    """
+
+    name: Name
+    version: str
+    source: str
+    licence: str
+    templates: tuple[str, ...] = Field(min_length=1)
+    classes: tuple[ClassEntry, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _labels_are_unique(self) -> Self:
+        labels = [entry.label for entry in self.classes]
+        doubled = sorted({label for label in labels if labels.count(label) > 1})
+        if doubled:
+            raise ValueError(f"the same label twice: {', '.join(doubled)}")
+        return self
+
+    @model_validator(mode="after")
+    def _templates_have_one_place(self) -> Self:
+        check_templates(self.templates)
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in order."""
+        return tuple(entry.label for entry in self.classes)
+
+    def prompts(self, templates: Sequence[str] | None = None) -> dict[str, list[str]]:
+        """Return all prompts of each label: every template around every name."""
+        used = self.templates if templates is None else templates
+        return {entry.label: fill(used, entry.names) for entry in self.classes}
+
+
+def fill(templates: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return every template around every name.
+
+    >>> fill(["a photo of {}.", "{}"], ["cat"])
+    ['a photo of cat.', 'cat']
+    """
+    names = list(names)
+    return [template.replace("{}", name) for template in templates for name in names]
+
+
+def check_templates(templates: Iterable[str]) -> None:
+    """Raise UsageError unless every template has exactly one ``{}``."""
+    for template in templates:
+        if template.count("{}") != 1:
+            raise UsageError(
+                f"The template {template!r} needs exactly one {{}} where the label goes, "
+                "as in 'a photo of {}.'"
+            )
+
+
+def prompts_of_labels(labels: Sequence[str], templates: Sequence[str]) -> dict[str, list[str]]:
+    """Return the prompts of labels that the user typed; underscores are read as spaces.
+
+    Raises:
+        UsageError: fewer than two labels, an empty or a doubled one.
+    """
+    check_templates(templates)
+    cleaned = [label.strip() for label in labels]
+    if not all(cleaned):
+        raise UsageError("A label is empty. Give each --label a text.")
+    doubled = sorted({label for label in cleaned if cleaned.count(label) > 1})
+    if doubled:
+        raise UsageError(f"The same label twice: {', '.join(doubled)}. Give each label once.")
+    if len(cleaned) < 2:
+        raise UsageError(
+            "One label alone always has probability 1. Give two or more: --label A --label B."
+        )
+    return {label: fill(templates, [label.replace("_", " ")]) for label in cleaned}
+
+
+def load_class_set(name: str, catalog: Catalog) -> ClassSet:
+    """Return a class set by its name, from any domain, or from a YAML file of the user's.
+
+    Raises:
+        UnknownNameError: no domain has it and no such file exists.
+        UsageError: the file is not a class set.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return _read(Path(name))
+    known: list[str] = []
+    for domain_name in catalog.domains:
+        for resource in catalog.domains[domain_name].class_sets:
+            package, _, relative = resource.partition(":")
+            path = Path(str(files(package))) / relative
+            if path.stem == name:
+                return _read(path)
+            known.append(path.stem)
+    raise UnknownNameError(
+        f"No class set is named {name!r}. There are: {', '.join(sorted(known)) or 'none'}. "
+        "A file of your own ends in .yaml; or type labels: --label A --label B."
+    )
+
+
+def read_labels(path: Path) -> list[str]:
+    """Return the labels of a text file, one a line; lines that start with # are left out.
+
+    Raises:
+        UsageError: the file cannot be read or has no label.
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}.") from error
+    labels = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not labels:
+        raise UsageError(f"{path} has no label. Write one a line.")
+    return labels
+
+
+def _read(path: Path) -> ClassSet:
+    try:
+        content: Any = yaml.safe_load(path.read_text("utf-8"))
+        return ClassSet.model_validate(content)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}.") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} is not YAML: {error}.") from error
+    except ValidationError as error:
+        raise UsageError(f"{path} is not a class set: {error}") from error
