@@ -45,14 +45,26 @@ def resize(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.uin
     method = _FILTERS[contract.interpolation]
     if contract.resize == "squash":
         return np.asarray(image.resize((width, height), method))
-    ratios = (width / image.width, height / image.height)
-    ratio = max(ratios) if contract.resize == "center_crop" else min(ratios)
-    scaled_size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-    scaled = image.resize(scaled_size, method)
     if contract.resize == "center_crop":
-        left, top = (scaled.width - width) // 2, (scaled.height - height) // 2
-        return np.asarray(scaled.crop((left, top, left + width, top + height)))
+        return _center_crop(image, (height, width), method)
+    ratio = min(width / image.width, height / image.height)
+    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
+    scaled = image.resize(size, method)
     fill = tuple(round(value) for value in contract.mean)
     canvas = Image.new(scaled.mode, (width, height), fill)
     canvas.paste(scaled, ((width - scaled.width) // 2, (height - scaled.height) // 2))
     return np.asarray(canvas)
+
+
+def _center_crop(
+    image: Image.Image, size_px: tuple[int, int], method: Image.Resampling
+) -> NDArray[np.uint8]:
+    """Fit the shorter side and cut the middle, with torchvision's rounding of both steps."""
+    height, width = size_px
+    ratio = max(width / image.width, height / image.height)
+    # the side that fits is exact; the other one is cut to whole pixels, never below its target
+    scaled_width = max(width, int(image.width * ratio))
+    scaled_height = max(height, int(image.height * ratio))
+    scaled = image.resize((scaled_width, scaled_height), method)
+    left, top = round((scaled_width - width) / 2), round((scaled_height - height) / 2)
+    return np.asarray(scaled.crop((left, top, left + width, top + height)))
