@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fieldguide.contract import InputContract
     from fieldguide.errors import FieldguideError
-    from fieldguide.guide import Guide, guide, open_index
+    from fieldguide.guides import Guide, guide, open_index
     from fieldguide.hookspecs import hookimpl
     from fieldguide.models.embeddings import Embeddings, SpaceId
     from fieldguide.plugins import get_catalog
@@ -23,15 +23,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "Embeddings": "fieldguide.models.embeddings",
     "FieldguideError": "fieldguide.errors",
-    "Guide": "fieldguide.guide",
+    "Guide": "fieldguide.guides",
     "Index": "fieldguide.retrieval.index",
     "InputContract": "fieldguide.contract",
     "Sample": "fieldguide.samples",
     "SpaceId": "fieldguide.models.embeddings",
     "get_catalog": "fieldguide.plugins",
-    "guide": "fieldguide.guide",
+    "guide": "fieldguide.guides",
     "hookimpl": "fieldguide.hookspecs",
-    "open_index": "fieldguide.guide",
+    "open_index": "fieldguide.guides",
 }
 
 __all__ = [
@@ -55,7 +55,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value  # over the submodule of the same name, fieldguide.guide
+    globals()[name] = value
     return value
 
 

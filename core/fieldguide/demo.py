@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fieldguide.errors import FieldguideError
-from fieldguide.guide import Guide, Runtime
+from fieldguide.guides import Guide, Runtime
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.specs import load_target
 from fieldguide.writers.html import render

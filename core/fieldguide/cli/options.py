@@ -13,7 +13,7 @@ from fieldguide.plugins import get_catalog
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fieldguide.guide import Guide, Runtime
+    from fieldguide.guides import Guide, Runtime
     from fieldguide.specs import OptionSpec
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -106,7 +106,7 @@ output_option = click.option(
 
 def make_runtime(settings: Mapping[str, Any]) -> Runtime:
     """Return how the job runs, from the shared options."""
-    from fieldguide.guide import Runtime  # imports torch, so only when a command runs
+    from fieldguide.guides import Runtime  # imports torch, so only when a command runs
 
     if settings.get("offline"):
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -138,7 +138,7 @@ def make_guide(settings: Mapping[str, Any]) -> Guide:
                 f"--{name.replace('_', '-')} is no option of the domain {domain.name!r}. "
                 "Name the --domain it belongs to."
             )
-    from fieldguide.guide import Guide  # imports torch, so only when a command runs
+    from fieldguide.guides import Guide  # imports torch, so only when a command runs
 
     return Guide(
         domain.name,

@@ -29,7 +29,7 @@ def search(index: str, text: str | None, output: Path | None, **settings: Any) -
     fieldguide search scenes.fg "an airport with many planes" -k 20
     fieldguide search scenes.fg --image ref.tif --where 'cloud_cover < 10' -o hits.html
     """
-    from fieldguide.guide import open_index  # imports torch, so only when the command runs
+    from fieldguide.guides import open_index  # imports torch, so only when the command runs
 
     opened = open_index(index, runtime=options.make_runtime(settings))
     if output is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from fieldguide.guide import Guide
+    from fieldguide.guides import Guide
 
 
 class Index:

@@ -221,7 +221,9 @@ def open_lance_index(folder: str | Path) -> LanceIndex:
 def _table_of(folder: Path, space: SpaceId) -> Any:
     try:
         database = lancedb.connect(str(folder))
-        return database.create_table(TABLE, schema=_schema(space), exist_ok=True)
+        if (folder / f"{TABLE}.lance").exists():
+            return database.open_table(TABLE)
+        return database.create_table(TABLE, schema=_schema(space))
     except (OSError, RuntimeError, ValueError) as error:
         raise StoreError(f"The index {folder} is broken: {error}. Index again.") from error
 

@@ -1,4 +1,8 @@
-"""Guide: the front door for Python users; one object a domain."""
+"""Guide: the front door for Python users; one object a domain.
+
+The module is not named ``guide``: importing a submodule of that name would replace the public
+function ``fieldguide.guide``.
+"""
 
 from __future__ import annotations
 
