@@ -41,9 +41,7 @@ def main() -> None:
     """Run the command line; a user's mistake is one clear line, never a traceback."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(cli(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -75,7 +75,13 @@ domain_options = _chain(
 
 run_options = _chain(
     click.option("--device", help="cpu, cuda, cuda:0 ...; else the best there is."),
-    click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        default=32,
+        show_default=True,
+        help="Images a step of the model.",
+    ),
     click.option("--workers", type=click.IntRange(1), default=None, help="Loading threads."),
     click.option("--offline", is_flag=True, help="Never reach for a network."),
     click.option("--quiet", is_flag=True, help="No progress, no summary; errors only."),

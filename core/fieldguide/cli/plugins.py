@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--strict", is_flag=True, help="Exit with 1 when anything is wrong.")
+@click.option("--strict", is_flag=True, help="Exit with 1 when one is broken or two clash.")
 def plugins(strict: bool) -> None:
     """List what is installed, what is incomplete or broken, and the line that mends it."""
     catalog = get_catalog()
@@ -23,7 +23,8 @@ def plugins(strict: bool) -> None:
         click.echo(f"{info.name} ({info.distribution} {info.version}): {info.state}")
         for line in info.pip_lines:
             click.echo(f"  incomplete. Run: {line}")
-        _print_domains(catalog, info.name)
+        if info.state == "ok":
+            _print_domains(catalog, info.name)
     problems = catalog.problems()
     for problem in problems:
         click.echo(f"problem: {problem}", err=True)
