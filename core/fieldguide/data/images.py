@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
+import struct
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from fieldguide.errors import ContractError, LoadError
 from fieldguide.samples import RGB, SRGB8, SRGB16, Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAX_PIXELS = 250_000_000
 """Larger images are refused: they are not photographs and may be decompression bombs."""
 
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by its EXIF orientation."""
+_BROKEN = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+    EOFError, AssertionError, RuntimeError, MemoryError, struct.error,
+)  # fmt: skip
+"""What Pillow raises on damaged files, beside its own errors."""
 
 
 class ImageLoader:
@@ -35,21 +54,11 @@ class ImageLoader:
             LoadError: the file is missing, broken, or too large.
             ContractError: its pixels have no display range (float, 32 bit).
         """
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Pillow's; what matters is raised below
-                with Image.open(path) as image:
-                    return sample_of_image(image)
-        except FileNotFoundError as error:
-            raise LoadError("no such file. Check the path.") from error
-        except PermissionError as error:
-            raise LoadError("not readable by you. Run: chmod +r on it.") from error
-        except UnidentifiedImageError as error:
-            raise LoadError("not an image that can be read, or a broken one.") from error
-        except Image.DecompressionBombError as error:
-            raise LoadError(f"{error} Cut it into tiles.") from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise LoadError(f"broken image: {error}. Copy or export it again.") from error
+        with _errors_in_our_words(), _QUIET_PILLOW:
+            if path.exists() and not path.is_file():
+                raise LoadError("not a file. Name a file.")  # a pipe would be waited for, forever
+            with Image.open(path) as image:
+                return sample_of_image(image)
 
 
 def sample_of_image(image: Image.Image) -> Sample:
@@ -60,15 +69,68 @@ def sample_of_image(image: Image.Image) -> Sample:
             f"{width} x {height} px is more than {MAX_PIXELS // 10**6} megapixels. "
             "Cut it into tiles."
         )
-    repairs = ["first_frame"] if getattr(image, "n_frames", 1) > 1 else []
-    metadata = {"width_px": width, "height_px": height, **_exif_metadata(image.getexif())}
-    if _stored_bits(image) == 16 and image.mode == "RGB":
-        repairs.append("sixteen_bit_to_eight_bit")  # Pillow keeps the high byte
-    upright = ImageOps.exif_transpose(image)
-    if upright.size != image.size or image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        repairs.append("exif_orientation")
-    array, bands, units = _pixels(upright, repairs)
+    with _errors_in_our_words():
+        repairs = ["first_frame"] if getattr(image, "n_frames", 1) > 1 else []
+        if _loses_bits(image):  # asked before loading: Pillow forgets it then
+            repairs.append("sixteen_bit_to_eight_bit")  # Pillow keeps the high byte
+        exif = image.getexif()
+        metadata = _exif_metadata(exif)
+        if exif.get(ExifTags.Base.Orientation) in _UPRIGHT:
+            repairs.append("exif_orientation")
+        image.load()  # Pillow turns TIFFs here, and then forgets their orientation
+        turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        upright = image if turn is None else image.transpose(turn)
+        array, bands, units = _pixels(upright, repairs)
+    metadata = {"width_px": upright.width, "height_px": upright.height, **metadata}
     return Sample(array, bands, units, metadata, repairs=tuple(repairs))
+
+
+@contextlib.contextmanager
+def _errors_in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise LoadError("no such file. Check the path.") from error
+    except PermissionError as error:
+        raise LoadError("not readable by you. Run: chmod +r on it.") from error
+    except UnidentifiedImageError as error:
+        raise LoadError(
+            "not an image that can be read, or a broken one. Copy or export it again."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise LoadError(f"{error} Cut it into tiles.") from error
+    except _BROKEN as error:
+        reason = str(error) or type(error).__name__
+        raise LoadError(f"broken image: {reason}. Copy or export it again.") from error
+
+
+class _QuietPillow:
+    """Hides Pillow's warnings while any thread reads; what matters is raised.
+
+    ``warnings.catch_warnings`` alone restores the filters in the wrong order when threads overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._readers == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._readers += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._readers -= 1
+            if self._readers == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_QUIET_PILLOW = _QuietPillow()
 
 
 def _pixels(image: Image.Image, repairs: list[str]) -> tuple[Any, tuple[str, ...], str]:
@@ -82,10 +144,10 @@ def _pixels(image: Image.Image, repairs: list[str]) -> tuple[Any, tuple[str, ...
             "its pixels are floating-point numbers without a display range. Convert it to 8 or "
             "16 bit, or name the domain that knows its units: --domain."
         )
-    if mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[:, :, None], ("gray",), SRGB8
     if "transparency" in image.info or image.has_transparency_data:
         return _on_white(image, repairs), RGB, SRGB8
+    if mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[:, :, None], ("gray",), SRGB8
     if mode != "RGB":
         repairs.append(f"{'palette' if mode == 'P' else mode.lower()}_to_rgb")
     return np.asarray(image.convert("RGB")), RGB, SRGB8
@@ -107,22 +169,27 @@ def _on_white(image: Image.Image, repairs: list[str]) -> Any:
     return np.asarray(rgba.convert("RGB"))
 
 
-def _stored_bits(image: Image.Image) -> int:
-    raw_modes = [str(tile[3]) for tile in getattr(image, "tile", [])]
-    return 16 if any(";16" in raw for raw in raw_modes) else 8
+def _loses_bits(image: Image.Image) -> bool:
+    """Return whether 16 bit a channel are stored and Pillow has no mode for them."""
+    if image.mode in (*_SIXTEEN_BIT_MODES, "I", "F"):
+        return False
+    raw_modes = (str(tile[3]) for tile in getattr(image, "tile", ()))
+    return any(re.search(";16[BLN]", raw) for raw in raw_modes)  # "BGR;16" is 5, 6 and 5 bit
 
 
 def _exif_metadata(exif: Image.Exif) -> dict[str, Any]:
     """Return captured_at (ISO 8601), latitude_deg and longitude_deg where EXIF has them."""
     found: dict[str, Any] = {}
     details = exif.get_ifd(ExifTags.IFD.Exif)
-    stamp = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
-    if captured := _iso_time(stamp, details.get(ExifTags.Base.OffsetTimeOriginal)):
+    tag = ExifTags.Base
+    taken = details.get(tag.DateTimeOriginal), details.get(tag.OffsetTimeOriginal)
+    changed = exif.get(tag.DateTime), details.get(tag.OffsetTime)
+    if captured := _iso_time(*taken) or _iso_time(*changed):
         found["captured_at"] = captured
-    gps = exif.get_ifd(ExifTags.IFD.GPSInfo)
-    latitude = _degrees(gps.get(ExifTags.GPS.GPSLatitude), gps.get(ExifTags.GPS.GPSLatitudeRef))
-    longitude = _degrees(gps.get(ExifTags.GPS.GPSLongitude), gps.get(ExifTags.GPS.GPSLongitudeRef))
-    if latitude is not None and longitude is not None and abs(latitude) <= 90:
+    gps, place = exif.get_ifd(ExifTags.IFD.GPSInfo), ExifTags.GPS
+    latitude = _degrees(gps.get(place.GPSLatitude), gps.get(place.GPSLatitudeRef), "NS", 90)
+    longitude = _degrees(gps.get(place.GPSLongitude), gps.get(place.GPSLongitudeRef), "EW", 180)
+    if latitude is not None and longitude is not None:
         found["latitude_deg"], found["longitude_deg"] = latitude, longitude
     return found
 
@@ -139,18 +206,29 @@ def _iso_time(stamp: object, offset: object) -> str | None:
     except ValueError:
         return None
     zone = str(offset or "").strip("\x00 ")
-    return moment.isoformat() + (zone if re.fullmatch(r"[+-]\d\d:\d\d", zone) else "")
+    is_zone = re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", zone, re.ASCII)
+    return moment.isoformat() + (zone if is_zone else "")
 
 
-def _degrees(values: object, reference: object) -> float | None:
-    """Return decimal degrees from EXIF degrees, minutes and seconds; None when unusable."""
-    if not isinstance(values, tuple) or len(values) != 3 or reference not in ("N", "S", "E", "W"):
+def _degrees(values: object, reference: object, directions: str, limit: int) -> float | None:
+    """Return decimal degrees from EXIF degrees, minutes and seconds; None when unusable.
+
+    Args:
+        values: degrees, minutes and seconds.
+        reference: what EXIF says of the direction.
+        directions: the positive and the negative direction, such as "NS".
+        limit: the largest possible value.
+
+    >>> _degrees((33, 51, 36), "S", "NS", 90)
+    -33.86
+    """
+    if not isinstance(values, tuple) or len(values) != 3 or reference not in (*directions,):
         return None
     try:
         degrees, minutes, seconds = (float(value) for value in values)
     except (ValueError, ZeroDivisionError, TypeError):
         return None
     total = degrees + minutes / 60 + seconds / 3600
-    if not 0 <= total <= 180:  # also false for NaN
-        return None
-    return round(-total if reference in ("S", "W") else total, 7)
+    if not (degrees >= 0 and 0 <= minutes <= 60 and 0 <= seconds <= 60 and total <= limit):
+        return None  # also for NaN
+    return round(-total if reference == directions[1] else total, 7)

@@ -54,13 +54,11 @@ class EmbeddedEncoder:
     ) -> None:
         paths = weight_paths(record)
         self.device = device
-        self.contract = InputContract(
-            size_px=(record.image_size_px, record.image_size_px),
-            resize=record.settings.get("resize", "center_crop"),
-            mean=MEAN,
-            std=STD,
+        self.contract = input_contract(record)
+        self.vision = load_efficientnet_lite0(str(paths["vision"])).to(
+            device,
+            memory_format=torch.channels_last,  # twice as fast as contiguous on a CPU
         )
-        self.vision = load_efficientnet_lite0(str(paths["vision"])).to(device)
         self.text = MiniLMTextTower(paths["text"], paths["tokenizer"], device)
         self.join = join(load_file(paths["join"], device=str(device)), device)
         self.logit_scale = self.join.logit_scale
@@ -75,8 +73,7 @@ class EmbeddedEncoder:
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Embeddings:
         """Embed (N, 3, H, W) pixels of 0..255."""
-        normalised = (pixels.to(self.device, torch.float32) - MEAN[0]) / STD[0]
-        vectors = self.join.image(self.vision, normalised)
+        vectors = self.join.image(self.vision, normalise(pixels.to(self.device)))
         return Embeddings(unit_length(vectors.cpu().numpy()), self.space)
 
     @torch.inference_mode()
@@ -143,6 +140,21 @@ class ProjectorJoin(Join):
     def text(self, vectors: Tensor) -> Tensor:
         """Project MiniLM's vectors."""
         return F.linear(vectors, self.text_weight, self.text_bias)
+
+
+def input_contract(record: ModelRecord) -> InputContract:
+    """Return what the image tower takes; the record's settings say how other sizes are fitted."""
+    return InputContract(
+        size_px=(record.image_size_px, record.image_size_px),
+        resize=record.settings.get("resize", "center_crop"),
+        mean=MEAN,
+        std=STD,
+    )
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """Bring pixels of 0..255 to the range that the image tower was trained with."""
+    return (pixels.float() - MEAN[0]) / STD[0]
 
 
 def stage_features(vision: EfficientNetLite0, pixels: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""fieldguide for living things: photographs of organisms, underwater fish, taxonomic labels."""

@@ -1,0 +1,66 @@
+"""What the biodiversity plugin offers. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fieldguide.hookspecs import hookimpl
+from fieldguide.specs import CaptionConverterSpec, DomainSpec, ModalitySpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+api = 1
+
+EXTRA = "biodiversity"
+REPAIRS = ("grayscale_to_rgb", "sixteen_bit_to_eight_bit")
+
+ORGANISM_PHOTO = ModalitySpec(
+    name="organism_photo",
+    summary="A photograph of an animal, plant or fungus",
+    extra=EXTRA,
+    loader=("image",),
+    broader="photo",  # a model made for photographs covers organisms in them
+    repairs=REPAIRS,
+    templates=("a photo of {}.", "a photo of a {}.", "a close-up photo of {} in nature.", "{}"),
+)
+
+UNDERWATER_FISH = ModalitySpec(
+    name="underwater_fish",
+    summary="A crop of one fish from a fixed underwater camera",
+    extra=EXTRA,
+    loader=("image",),
+    repairs=REPAIRS,
+    templates=(
+        "an underwater photo of {}",
+        "a photo of the fish {}",
+        "a reef fish, {}",
+        "a {} swimming near a coral reef",
+        "{}",
+    ),
+    fits_by_suffix=False,
+)
+
+
+@hookimpl
+def register_domains() -> Iterable[DomainSpec]:
+    """Offer the field of species."""
+    yield DomainSpec(
+        name="biodiversity",
+        summary="Animals, plants and fungi in photographs and underwater video",
+        extra=EXTRA,
+        modalities=(ORGANISM_PHOTO, UNDERWATER_FISH),
+        registry="fieldguide_biodiversity:registry.yaml",
+        class_sets=("fieldguide_biodiversity:prompts/fish4knowledge.yaml",),
+        demo="fieldguide_biodiversity.demo:demo_sets",
+    )
+
+
+@hookimpl
+def register_caption_converters() -> Iterable[CaptionConverterSpec]:
+    """Offer captions from taxonomic labels."""
+    yield CaptionConverterSpec(
+        name="taxon",
+        summary="All ranks and the common name, as BioCLIP's captions have them",
+        target="fieldguide_biodiversity.captions:taxon_caption",
+    )

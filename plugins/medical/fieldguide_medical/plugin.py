@@ -1,0 +1,84 @@
+"""What the medical plugin offers. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fieldguide.hookspecs import hookimpl
+from fieldguide.specs import DomainSpec, LoaderSpec, MagicNumber, ModalitySpec, OptionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+api = 1
+
+EXTRA = "medical"
+
+HISTOLOGY_TILE = ModalitySpec(
+    name="histology_tile",
+    summary="a tile of a slide stained with haematoxylin and eosin, as a plain image",
+    extra=EXTRA,
+    loader=("image",),
+    repairs=("sixteen_bit_to_eight_bit",),
+    templates=(
+        "a histology image of {}.",
+        "a histopathology image showing {}.",
+        "an H&E stained tile of {}.",
+        "an H&E stained section of {}.",
+        "a micrograph of {}, stained with haematoxylin and eosin.",
+    ),
+    check="fieldguide_medical.histology:check_stained_tile",
+)
+
+CT_VOLUME = ModalitySpec(
+    name="ct_volume",
+    summary="a CT volume in Hounsfield units, from NIfTI or a DICOM series",
+    extra=EXTRA,
+    loader=("nifti", "dicom_series"),
+    templates=("a CT scan of {}.", "a computed tomography volume showing {}."),
+    preview="fieldguide_medical.preview:ct_slice",
+)
+
+
+@hookimpl
+def register_domains() -> Iterable[DomainSpec]:
+    """Offer the domain ``medical``."""
+    yield DomainSpec(
+        name="medical",
+        summary="CT volumes and stained histology tiles, for research",
+        extra=EXTRA,
+        modalities=(HISTOLOGY_TILE, CT_VOLUME),
+        options=(
+            OptionSpec(
+                name="assume_hu",
+                help="Take CT values as Hounsfield units although they do not look like it.",
+                type="flag",
+            ),
+        ),
+        registry="fieldguide_medical:registry.yaml",
+        class_sets=("fieldguide_medical:prompts/lung_histology.yaml",),
+        demo="fieldguide_medical.demo:demo_sets",
+    )
+
+
+@hookimpl
+def register_loaders() -> Iterable[LoaderSpec]:
+    """Offer the readers of CT volumes."""
+    yield LoaderSpec(
+        name="nifti",
+        summary="CT volumes from NIfTI files",
+        target="fieldguide_medical.nifti:NiftiLoader",
+        extra=EXTRA,
+        suffixes=(".nii", ".nii.gz"),
+        options=("assume_hu",),
+    )
+    yield LoaderSpec(
+        name="dicom_series",
+        summary="CT volumes from a folder that holds the slices of one DICOM series",
+        target="fieldguide_medical.dicom_series:DicomSeriesLoader",
+        extra=EXTRA,
+        suffixes=(".dcm",),
+        magic=MagicNumber(offset=128, hex=b"DICM".hex()),
+        unit="folder",
+        options=("assume_hu",),
+    )

@@ -1,0 +1,1 @@
+"""Remote sensing for fieldguide: georeferenced rasters, prompts and models of aerial scenes."""

@@ -1,0 +1,70 @@
+"""What the remote sensing plugin offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fieldguide.hookspecs import hookimpl
+from fieldguide.specs import DomainSpec, LoaderSpec, ModalitySpec, OptionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+api = 1
+
+EXTRA = "remote-sensing"
+
+RGB_SCENE = ModalitySpec(
+    name="rgb_scene",
+    summary="aerial or satellite scene in red, green and blue",
+    loader=("geotiff", "image"),
+    repairs=(
+        "select_bands_by_name",
+        "stretch_percentiles_2_98",
+        "fill_nodata_with_mean",
+        "sixteen_bit_to_eight_bit",
+    ),
+    templates=(
+        "an aerial photo of {}.",
+        "a satellite image of {}.",
+        "an overhead view of {}.",
+        "{} seen from above.",
+        "a remote sensing image of {}.",
+        "{}.",
+    ),
+    extra=EXTRA,
+)
+
+
+@hookimpl
+def register_domains() -> Iterable[DomainSpec]:
+    """Offer the domain of satellite and aerial images."""
+    yield DomainSpec(
+        name="remote_sensing",
+        summary="satellite and aerial images",
+        modalities=(RGB_SCENE,),
+        options=(
+            OptionSpec(
+                name="bands",
+                help="Names of all bands of the file, in order: red,green,blue,nir. For files "
+                "that do not name their bands, or name them wrongly.",
+            ),
+        ),
+        registry="fieldguide_remote_sensing:registry.yaml",
+        class_sets=("fieldguide_remote_sensing:prompts/aid.yaml",),
+        demo="fieldguide_remote_sensing.demo:demo_sets",
+        extra=EXTRA,
+    )
+
+
+@hookimpl
+def register_loaders() -> Iterable[LoaderSpec]:
+    """Offer the reader of georeferenced rasters."""
+    yield LoaderSpec(
+        name="geotiff",
+        summary="GeoTIFF, JPEG 2000 and local VRT, with band names, place and nodata",
+        target="fieldguide_remote_sensing.geotiff:GeoTiffLoader",
+        suffixes=(".tif", ".tiff", ".vrt", ".jp2"),
+        options=("bands",),
+        extra=EXTRA,
+    )
