@@ -13,32 +13,32 @@ from typing import TYPE_CHECKING, Any
 
 import tqdm
 
-from fieldguide.data.embedding_file import EmbeddingFile, read_embeddings
+from fieldguide.data.embedding_file import EmbeddingFile
 from fieldguide.data.inputs import Item, find_items
-from fieldguide.data.pipeline import Batch, Row, encode_items
-from fieldguide.data.routing import find_modality
+from fieldguide.data.pipeline import Batch, encode_items
+from fieldguide.data.routing import RoutedReader, find_modality
 from fieldguide.data.store_job import Filled, fill
+from fieldguide.data.stored import EMBEDDING_SUFFIX, stored_batches, stored_path
 from fieldguide.errors import UsageError
 from fieldguide.models.device import choose_device
-from fieldguide.models.embeddings import Embeddings, require_same_space
 from fieldguide.planning import Plan, Planner
 from fieldguide.plugins import Catalog, get_catalog
-from fieldguide.results import Prediction, Predictions, StoreReport
+from fieldguide.results import Predictions, StoreReport
 from fieldguide.retrieval.where import matches, parse_where
 from fieldguide.writers.provenance import make_provenance, write_provenance
 from fieldguide.zeroshot.class_sets import load_class_set, prompts_of_labels
 from fieldguide.zeroshot.classifier import ZeroShotClassifier, build_classifier
-from fieldguide.zeroshot.classify import best_guesses
+from fieldguide.zeroshot.classify import check_range, classify_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fieldguide.benchmarks.classification import Evaluation
+    from fieldguide.models.embeddings import Embeddings
     from fieldguide.retrieval.index import Index
     from fieldguide.samples import Sample
 
 GENERAL = "general"
-EMBEDDING_SUFFIX = ".parquet"
 KEEP_ALL = 1_000_000
 
 
@@ -129,23 +129,10 @@ class Guide:
         Raises:
             UsageError: labels or inputs that make no sense.
         """
-        _check_range(threshold, top)
+        check_range(threshold, top)
         plan, batches = self._batches(inputs, thumbnails=thumbnails)
         classifier = self.classifier(plan, labels, classes=classes, templates=templates)
-        rows: list[Prediction] = []
-        for batch in batches:
-            guesses = {}
-            if batch.embeddings is not None and classifier is not None:
-                found = classifier.probabilities(batch.embeddings)
-                guesses = {
-                    place: best_guesses(p, classifier.labels, top=top, threshold=threshold)
-                    for place, p in zip(batch.places, found, strict=True)
-                }
-            rows += [
-                Prediction(row.item.name, guesses.get(place, ()), row.status, row.reason,
-                           row.metadata, row.thumbnail)
-                for place, row in enumerate(batch.rows)
-            ]  # fmt: skip
+        rows = list(classify_batches(batches, classifier, top=top, threshold=threshold))
         offered = [] if classifier is None else list(classifier.labels)
         return Predictions(rows, self.provenance(plan, labels=offered, threshold=threshold))
 
@@ -334,29 +321,15 @@ class Guide:
 
     def _batches(self, inputs: Any, *, thumbnails: bool) -> tuple[Plan, Iterator[Batch]]:
         """Return the plan and the batches of images, or of vectors that were stored before."""
-        stored = _stored_path(inputs)
+        stored = stored_path(inputs)
         if stored is None:
             items = self.find(inputs)
             plan = self.planner.plan(items, thumbnails=thumbnails)
             return plan, self.encode(items, plan)
-        plan = self.planner.text_plan()
-        return plan, self._stored_batches(stored, plan)
-
-    def _stored_batches(self, path: Path, plan: Plan) -> Iterator[Batch]:
-        found = read_embeddings(path)
-        if plan.encoder is not None:
-            require_same_space(found.embeddings.space, plan.encoder.space, str(path))
-        step = self.runtime.batch_size * 32  # no images to hold, only vectors
-        for start in range(0, len(found.ids), step):
-            part = slice(start, start + step)
-            rows = [
-                Row(Item(identity, name), metadata=metadata)
-                for identity, name, metadata in zip(
-                    found.ids[part], found.paths[part], found.metadata[part], strict=True
-                )
-            ]
-            vectors = Embeddings(found.embeddings.vectors[part], found.embeddings.space)
-            yield Batch(rows, list(range(len(rows))), vectors)
+        modality, record = self.planner.text_model()
+        encoder = self.planner.encoder(record)
+        plan = Plan(RoutedReader({}, {}), modality, record, encoder, {})
+        return plan, stored_batches(stored, encoder.space)
 
     def report(self, target: Path, plan: Plan, filled: Filled, total: int) -> StoreReport:
         """Return what a job that stores vectors did, and write its record beside the target."""
@@ -418,19 +391,3 @@ def open_index(folder: str | Path, *, runtime: Runtime | None = None) -> Index:
         runtime=runtime,
     )
     return Index(store, owner)
-
-
-def _stored_path(inputs: Any) -> Path | None:
-    """Return the path when the input is one embedding file, else None."""
-    if isinstance(inputs, list | tuple) and len(inputs) == 1:
-        inputs = inputs[0]
-    if isinstance(inputs, str | os.PathLike) and str(inputs).lower().endswith(EMBEDDING_SUFFIX):
-        return Path(inputs)
-    return None
-
-
-def _check_range(threshold: float, top: int) -> None:
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"The threshold {threshold} is not a probability. Give 0 to 1.")
-    if top < 1:
-        raise UsageError(f"top is {top}. Ask for one label or more.")

@@ -116,11 +116,6 @@ class Planner:
         name, record = next(iter(records.items()))
         return find_modality(self.domain, name), record
 
-    def text_plan(self) -> Plan:
-        """Return the plan of a job on stored vectors; raises as :meth:`text_model` does."""
-        modality, record = self.text_model()
-        return Plan(RoutedReader({}, {}), modality, record, self.encoder(record), {})
-
     def reader_of(self, item: Item) -> Reader:
         """Return the reader of one item, without a model."""
         (name,) = self._groups([item])

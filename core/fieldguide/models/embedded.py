@@ -55,10 +55,9 @@ class EmbeddedEncoder:
         paths = weight_paths(record)
         self.device = device
         self.contract = input_contract(record)
-        self.vision = load_efficientnet_lite0(str(paths["vision"])).to(
-            device,
-            memory_format=torch.channels_last,  # twice as fast as contiguous on a CPU
-        )
+        vision = load_efficientnet_lite0(str(paths["vision"])).to(device)
+        # twice as fast on a CPU as contiguous memory
+        self.vision = vision.to(memory_format=torch.channels_last)
         self.text = MiniLMTextTower(paths["text"], paths["tokenizer"], device)
         self.join = join(load_file(paths["join"], device=str(device)), device)
         self.logit_scale = self.join.logit_scale

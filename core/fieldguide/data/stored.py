@@ -1,0 +1,48 @@
+"""Vectors that were stored before stand in for images: embed once, classify often."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fieldguide.data.embedding_file import read_embeddings
+from fieldguide.data.inputs import Item
+from fieldguide.data.pipeline import Batch, Row
+from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EMBEDDING_SUFFIX = ".parquet"
+ROWS_PER_BATCH = 1024
+
+
+def stored_path(inputs: Any) -> Path | None:
+    """Return the path when the input is one embedding file, else None."""
+    if isinstance(inputs, list | tuple) and len(inputs) == 1:
+        inputs = inputs[0]
+    if isinstance(inputs, str | os.PathLike) and str(inputs).lower().endswith(EMBEDDING_SUFFIX):
+        return Path(inputs)
+    return None
+
+
+def stored_batches(path: Path, space: SpaceId) -> Iterator[Batch]:
+    """Yield the rows of an embedding file with their vectors.
+
+    Raises:
+        SpaceMismatchError: the file holds vectors of another space.
+        StoreError: it cannot be read.
+    """
+    found = read_embeddings(path)
+    require_same_space(found.embeddings.space, space, str(path))
+    for start in range(0, len(found.ids), ROWS_PER_BATCH):
+        part = slice(start, start + ROWS_PER_BATCH)
+        rows = [
+            Row(Item(identity, name), metadata=metadata)
+            for identity, name, metadata in zip(
+                found.ids[part], found.paths[part], found.metadata[part], strict=True
+            )
+        ]
+        vectors = Embeddings(found.embeddings.vectors[part], space)
+        yield Batch(rows, list(range(len(rows))), vectors)
