@@ -11,7 +11,6 @@ import click
 from fieldguide.errors import FieldguideError
 from fieldguide.guides import Guide, Runtime
 from fieldguide.plugins import Catalog, get_catalog
-from fieldguide.specs import load_target
 from fieldguide.writers.html import render
 from fieldguide.writers.provenance import make_provenance, write_provenance
 
@@ -69,8 +68,7 @@ def run_demo(folder: Path, runtime: Runtime) -> Path:
     catalog = get_catalog()
     started = time.monotonic()
     chapters = []
-    for name in catalog.domains:
-        domain = catalog.domains[name]
+    for domain in catalog.domains.usable():
         if domain.demo is not None:
             click.echo(f"{domain.name} ...", err=True)
             chapters.append(_chapter(domain, folder / domain.name, runtime, catalog))
@@ -91,14 +89,13 @@ def run_demo(folder: Path, runtime: Runtime) -> Path:
 def _chapter(domain: DomainSpec, folder: Path, runtime: Runtime, catalog: Catalog) -> Chapter:
     started = time.monotonic()
     try:
-        sets: Sequence[DemoSet] = load_target(str(domain.demo))(folder)
+        sets: Sequence[DemoSet] = domain.import_target(str(domain.demo))(folder)
         shown = []
         for number, demo in enumerate(sets):
             guide = Guide(domain.name, modality=demo.modality, runtime=runtime, catalog=catalog)
             shown.append(_show(demo, guide, folder / f"{number}.fg"))
-    except (ModuleNotFoundError, FieldguideError) as error:
-        line = f" Run: {domain.pip_line}" if isinstance(error, ModuleNotFoundError) else ""
-        return Chapter(domain, [], time.monotonic() - started, f"{error}{line}")
+    except FieldguideError as error:
+        return Chapter(domain, [], time.monotonic() - started, str(error))
     return Chapter(domain, shown, time.monotonic() - started)
 
 

@@ -12,7 +12,6 @@ from fieldguide.data.routing import (
     group_by_modality,
     loader_specs,
     make_loaders,
-    optional_target,
 )
 from fieldguide.errors import AmbiguousNameError, ScopeError
 from fieldguide.models.load import covers, load_encoder, pick_model
@@ -163,8 +162,8 @@ class Planner:
             specs=loader_specs(modality, self.catalog),
             contract=None if encoder is None else encoder.contract,
             repairs=modality.repairs,
-            check=optional_target(modality.check),
-            preview=optional_target(modality.preview),
+            check=modality.import_target(modality.check) if modality.check else None,
+            preview=modality.import_target(modality.preview) if modality.preview else None,
             refusal=refusal,
             mark="ok" if in_scope else "out_of_scope",
             thumbnails=thumbnails,

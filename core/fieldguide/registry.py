@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from fieldguide.errors import RegistryError, UnknownNameError
-from fieldguide.specs import Name, Record
+from fieldguide.specs import Name, Record, list_faults, stays_inside
 
 RECORD_KINDS = ("models", "architectures", "datasets")
 USER_VARIABLE = "FIELDGUIDE_REGISTRY"
@@ -26,14 +34,7 @@ Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
 Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*$")]
 
 
-def _stays_inside(path: str) -> str:
-    """Refuse absolute paths and steps out of the folder."""
-    if path.startswith("/") or "\\" in path or ".." in path.split("/") or not path:
-        raise ValueError(f"{path!r} must be relative, with /, and stay inside its folder")
-    return path
-
-
-Relative = Annotated[str, AfterValidator(_stays_inside)]
+Relative = Annotated[str, AfterValidator(stays_inside)]
 
 
 class PackageFile(Record):
@@ -59,6 +60,12 @@ class CoreFile(Record):
     sha256: Sha256
 
 
+class CoreText(Record):
+    """A text inside the core's package, wherever the registry lies: a card."""
+
+    core: Relative = Field(description="relative to the package fieldguide")
+
+
 class LocalFile(Record):
     """A file of the user's, relative to the registry file or absolute."""
 
@@ -66,7 +73,23 @@ class LocalFile(Record):
     sha256: Sha256 | None = None
 
 
-WeightFile = PackageFile | ResourceFile | CoreFile | LocalFile
+def _kind_of_file(value: Any) -> str | None:
+    """Return the key that says of which kind a weight file is, so that only its faults show."""
+    given = value if isinstance(value, dict) else vars(value) if isinstance(value, Record) else {}
+    return next((kind for kind in ("package", "resource", "core", "file") if kind in given), None)
+
+
+WeightFile = Annotated[
+    Annotated[PackageFile, Tag("package")]
+    | Annotated[ResourceFile, Tag("resource")]
+    | Annotated[CoreFile, Tag("core")]
+    | Annotated[LocalFile, Tag("file")],
+    Discriminator(
+        _kind_of_file,
+        custom_error_type="weight_file",
+        custom_error_message="a file needs one of the keys package, resource, core, file",
+    ),
+]
 
 
 class ModelRecord(Record):
@@ -78,7 +101,8 @@ class ModelRecord(Record):
         files: weights by role, as the architecture names them.
         settings: what the architecture needs to know beside the weights.
         research_only: True when the training data allow research use only.
-        quality: measured figures by name, with the card as source.
+        card: a text that says what it is, where from and how good; beside the registry, or
+            ``{core: path}`` inside the core's package.
     """
 
     name: Name
@@ -91,7 +115,7 @@ class ModelRecord(Record):
     licence_file: Relative | None = None
     research_only: bool = False
     source: Url | None = None
-    card: Relative | None = None
+    card: Relative | CoreText | None = None
     trained_on: tuple[Name, ...] = ()
     files: dict[str, WeightFile] = Field(default={})
     settings: dict[str, Any] = Field(default={})
@@ -144,8 +168,10 @@ class Registry(Record):
         return self
 
     @model_validator(mode="after")
-    def _references_exist(self) -> Self:
-        models = {record.name: record for record in self.models}
+    def _references_exist(self, info: ValidationInfo) -> Self:
+        base: Registry | None = (info.context or {}).get("base")
+        known = (self,) if base is None else (base, self)
+        models = {record.name: record for registry in known for record in registry.models}
         for modality, name in self.defaults.items():
             if name not in models:
                 raise ValueError(
@@ -156,7 +182,7 @@ class Registry(Record):
                     f"defaults: the scope of {name!r} is {models[name].scope}, "
                     f"which does not hold {modality!r}"
                 )
-        datasets = {record.name for record in self.datasets}
+        datasets = {record.name for registry in known for record in registry.datasets}
         for record in self.models:
             if unknown := set(record.trained_on) - datasets:
                 raise ValueError(
@@ -186,10 +212,18 @@ class Registry(Record):
     def with_user_overlay(self) -> Registry:
         """Return this registry with the user's own records on top; same names are replaced."""
         path = user_registry_path()
-        if not path.is_file():
+        if not path.exists() and not os.environ.get(USER_VARIABLE):
             return self
-        content = _load_yaml(path.read_text("utf-8"), str(path))
-        return overlay(self, parse_registry(content, str(path), path.parent, base=self))
+        try:
+            return overlay(self, _read(path, str(path), base=self))
+        except OSError as error:
+            raise RegistryError(
+                f"{path} cannot be read: {error.strerror}. Correct or unset {USER_VARIABLE}."
+            ) from error
+        except ValidationError as error:  # each file is valid; together they are not
+            raise RegistryError(
+                f"{path} does not fit the records it replaces: {list_faults(error)}. Edit the file."
+            ) from error
 
 
 def user_registry_path() -> Path:
@@ -205,20 +239,27 @@ def read_core_registry() -> Registry:
     package = Path(str(files("fieldguide")))
     for path in (package / "registry.yaml", package.parents[1] / "registry.yaml"):
         if path.is_file():
-            content = _load_yaml(path.read_text("utf-8"), str(path))
-            return parse_registry(content, str(path), path.parent)
+            return _read(path, str(path))
     raise RegistryError(
         "registry.yaml is missing from the installation. Run: pip install --force-reinstall "
         "fieldguide"
     )
 
 
-def read_resource(resource: str, owner: str) -> Registry:
-    """Read a plugin's registry, named as ``package:path``. ``owner`` is the plugin's name."""
+def read_resource(resource: str, owner: str, base: Registry | None = None) -> Registry:
+    """Read a plugin's registry.
+
+    Args:
+        resource: ``package:path``.
+        owner: the plugin's name.
+        base: the core's records, which it may refer to.
+
+    Raises:
+        RegistryError: it is not valid.
+        OSError: it cannot be read.
+    """
     package, _, relative = resource.partition(":")
-    path = Path(str(files(package))) / relative
-    content = _load_yaml(path.read_text("utf-8"), f"{owner}'s {relative}")
-    return parse_registry(content, f"{owner}'s {relative}", path.parent)
+    return _read(Path(str(files(package))) / relative, f"{owner}'s {relative}", base)
 
 
 def merge_registries(base: Registry, added: Registry) -> Registry:
@@ -258,27 +299,21 @@ def parse_registry(
     """
     if not isinstance(content, dict):
         raise RegistryError(f"{where} is not a registry: it must start with 'version: 1'.")
-    own_defaults = content.get("defaults", {})
+    models = content.get("models")
+    for record in models if isinstance(models, list) else ():
+        if isinstance(record, dict):
+            record["origin"] = str(folder)
     try:
-        for record in content.get("models") or []:
-            if isinstance(record, dict):
-                record["origin"] = str(folder)
-        if base is None:
-            return Registry.model_validate(content)
-        alone = Registry.model_validate({**content, "defaults": {}})
-        merged = overlay(base, alone)
-        Registry.model_validate({**merged.model_dump(), "defaults": own_defaults})
-        return alone.model_copy(update={"defaults": own_defaults})
+        return Registry.model_validate(content, context={"base": base})
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise RegistryError(f"{where} is not valid: {faults}. Edit the file.") from error
+        raise RegistryError(
+            f"{where} is not valid: {list_faults(error)}. Edit the file."
+        ) from error
 
 
-def _load_yaml(text: str, where: str) -> Any:
+def _read(path: Path, where: str, base: Registry | None = None) -> Registry:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RegistryError(f"{where} is not YAML: {error}. Edit the file.") from error
+    return parse_registry(content, where, path.parent, base)

@@ -8,13 +8,28 @@ from __future__ import annotations
 import importlib
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fieldguide.errors import MissingExtraError, PluginError
 
+
+def stays_inside(path: str) -> str:
+    """Return a path of a package's file, or raise ValueError when it could lead elsewhere."""
+    if path.startswith("/") or "\\" in path or ".." in path.split("/") or not path:
+        raise ValueError(f"{path!r} must be relative, with /, and stay inside its folder")
+    return path
+
+
+def _resource_stays_inside(resource: str) -> str:
+    stays_inside(resource.partition(":")[2])
+    return resource
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-ResourcePath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[\w./-]+$")]
+ResourcePath = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][\w.]*:[\w./-]+$"), AfterValidator(_resource_stays_inside)
+]
 Suffix = Annotated[str, Field(pattern=r"^\.[a-z0-9.]+$")]
 
 
@@ -46,41 +61,36 @@ class Offer(Record):
         """The command that completes this offer, or None when it needs no extra."""
         return None if self.extra is None else f"pip install '{self.distribution}[{self.extra}]'"
 
-
-def load_target(target: str) -> Any:
-    """Import ``package.module:attribute``.
-
-    Raises:
-        ModuleNotFoundError: a module on the way is not installed.
-        AttributeError: the module has no such attribute.
-    """
-    module_name, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module_name), attribute)
-
-
-class Spec(Offer):
-    """An offer with code behind it."""
-
-    target: ImportPath
-
-    def load(self) -> Any:
-        """Import and return the target.
+    def import_target(self, target: str) -> Any:
+        """Import ``package.module:attribute`` on behalf of this offer.
 
         Raises:
             MissingExtraError: a package is missing; the message has the pip line.
             PluginError: the target does not exist or cannot be imported.
         """
+        module, _, attribute = target.partition(":")
         try:
-            return load_target(self.target)
+            return getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
-            raise self._missing(error) from error
+            raise self._missing(target, error) from error
         except AttributeError as error:
+            raise self._no_target(target, error) from error
+        except (Exception, SystemExit) as error:
             raise PluginError(
-                f"The {self.kind} {self.name!r} points to {self.target!r}, which does not exist: "
-                f"{error}. Report this to the plugin's author."
+                f"The {self.kind} {self.name!r} cannot be imported from {target!r}: "
+                f"{type(error).__name__}: {error}. Report this to the plugin's author."
             ) from error
 
-    def _missing(self, error: ModuleNotFoundError) -> Exception:
+    def _no_target(self, target: str, error: Exception) -> PluginError:
+        return PluginError(
+            f"The {self.kind} {self.name!r} points to {target!r}, which does not exist: "
+            f"{error}. Report this to the plugin's author."
+        )
+
+    def _missing(self, target: str, error: ModuleNotFoundError) -> Exception:
+        module = target.partition(":")[0]
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            return self._no_target(target, error)
         if self.pip_line is None:
             return PluginError(
                 f"The {self.kind} {self.name!r} needs the package {error.name!r}, "
@@ -90,6 +100,24 @@ class Spec(Offer):
             f"The {self.kind} {self.name!r} needs the package {error.name!r}, "
             f"which is not installed. Run: {self.pip_line}"
         )
+
+
+def list_faults(error: ValidationError) -> str:
+    """Return every fault of a record in one line: where it is and what is wrong."""
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'record'}: {fault['msg']}"
+        for fault in error.errors()
+    )
+
+
+class Spec(Offer):
+    """An offer with code behind it."""
+
+    target: ImportPath
+
+    def load(self) -> Any:
+        """Import and return the target; raises as :meth:`Offer.import_target` does."""
+        return self.import_target(self.target)
 
 
 class MagicNumber(Record):
@@ -141,6 +169,38 @@ class ModalitySpec(Offer):
     preview: ImportPath | None = None
 
 
+CORE_OPTIONS = frozenset(
+    {
+        "batch_size",
+        "classes",
+        "device",
+        "domain",
+        "group_column",
+        "help",
+        "image",
+        "k",
+        "label",
+        "label_column",
+        "labels",
+        "modality",
+        "model",
+        "offline",
+        "out_of_scope",
+        "output",
+        "quiet",
+        "remove",
+        "strict",
+        "template",
+        "threshold",
+        "top",
+        "version",
+        "where",
+        "workers",
+    }
+)
+"""The command line's own options, which a domain may not take."""
+
+
 class OptionSpec(Record):
     """A command-line option that a domain adds to the core's commands.
 
@@ -153,6 +213,13 @@ class OptionSpec(Record):
     help: str = Field(min_length=1)
     type: Literal["text", "number", "flag"] = "text"
     choices: tuple[str, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, name: str) -> str:
+        if name in CORE_OPTIONS:
+            raise ValueError(f"--{name.replace('_', '-')} is an option of the core")
+        return name
 
 
 class DomainSpec(Offer):

@@ -17,7 +17,7 @@ from tokenizers.processors import TemplateProcessing
 from fieldguide.hookspecs import API, PROJECT, Hooks
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.registry import read_resource
-from fieldguide.specs import DomainSpec, Offer, Spec, load_target
+from fieldguide.specs import DomainSpec, Offer, Spec
 from fieldguide.zeroshot.class_sets import load_class_set
 
 if TYPE_CHECKING:
@@ -59,14 +59,16 @@ def _offers(plugin: ModuleType, faults: list[str]) -> Iterable[Offer]:
 
 def _domain_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:
     faults: list[str] = []
-    modalities = {m.name for name in catalog.domains for m in catalog.domains[name].modalities}
+    modalities = {m.name for offered in catalog.domains.usable() for m in offered.modalities}
     for modality in domain.modalities:
         for name in modality.loader:
             faults += _fault(
                 f"the loader of {modality.name!r}", lambda name=name: catalog.loaders[name]
             )
         for target in filter(None, (modality.check, modality.preview)):
-            faults += _fault(f"{target} of {modality.name!r}", lambda t=target: load_target(t))
+            faults += _fault(
+                f"{target} of {modality.name!r}", lambda m=modality, t=target: m.import_target(t)
+            )
     for resource in domain.class_sets:
         name = Path(resource).stem
         faults += _fault(f"the class set {name!r}", lambda name=name: load_class_set(name, catalog))

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from fieldguide.cli import cli, main
+from fieldguide.specs import CORE_OPTIONS
 from fieldguide.testing import write_tiny_checkpoint
 
 if TYPE_CHECKING:
@@ -198,6 +199,17 @@ def test_every_command_has_help_with_a_summary() -> None:
         assert command.get_short_help_str(200)
         options = [option for option in command.params if isinstance(option, click.Option)]
         assert all(option.help for option in options)
+
+
+def test_no_domain_can_take_an_option_of_the_core() -> None:
+    flags = {
+        flag.lstrip("-").replace("-", "_")
+        for command in cli.commands.values()
+        for option in command.params
+        if isinstance(option, click.Option) and not option.name.startswith("domain_option_")
+        for flag in option.opts
+    }
+    assert flags - {"o"} <= CORE_OPTIONS
 
 
 @pytest.mark.slow

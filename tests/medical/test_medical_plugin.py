@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from fieldguide.registry import read_resource
-from fieldguide.specs import load_target
 from fieldguide.zeroshot.class_sets import ClassSet
 from fieldguide_medical import plugin
 
@@ -44,7 +43,7 @@ def test_every_target_exists() -> None:
     targets = [modality.check for modality in domain.modalities]
     targets += [modality.preview for modality in domain.modalities]
     for target in filter(None, (*targets, domain.demo)):
-        assert callable(load_target(target))
+        assert callable(domain.import_target(target))
     for loader in plugin.register_loaders():
         assert callable(loader.load()(**dict.fromkeys(loader.options, True)))
 

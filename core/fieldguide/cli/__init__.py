@@ -26,7 +26,7 @@ USAGE, FAILED, INTERRUPTED = 2, 1, 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
-    r"""Tell what images show, by description: satellites, CT, histology, species.
+    """Tell what images show, by description: satellites, CT, histology, species.
 
     \b
     Exit codes: 0 all done; 1 nothing could be used; 2 wrong usage; 3 some inputs were skipped.

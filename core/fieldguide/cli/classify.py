@@ -27,7 +27,7 @@ COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
 def classify(
     inputs: tuple[str, ...], threshold: float, top: int, output: Path | None, **settings: Any
 ) -> None:
-    r"""Say which label fits each image best.
+    """Say which label fits each image best.
 
     INPUTS are files, folders, globs, CSV or JSONL manifests, or one .parquet file of 'embed'.
     The table has the columns path, rank, label, probability, status and reason.

@@ -17,7 +17,7 @@ from fieldguide.cli import options, screen
 @options.domain_options
 @options.run_options
 def embed(inputs: tuple[str, ...], output: Path, **settings: Any) -> None:
-    r"""Write one vector an image into a Parquet file.
+    """Write one vector an image into a Parquet file.
 
     A killed or interrupted job goes on where it stopped when the same command is given again.
     A finished file is extended: only new and changed images are embedded.

@@ -24,7 +24,7 @@ COLUMNS = ("label", "support", "precision", "recall", "f1")
 @options.domain_options
 @options.run_options
 def evaluate(manifest: str, output: Path | None, **settings: Any) -> None:
-    r"""Compare zero-shot answers with the labels of a CSV or JSONL manifest.
+    """Compare zero-shot answers with the labels of a CSV or JSONL manifest.
 
     Prints accuracy, macro recall and calibration with 95 % bootstrap intervals, and a row a class;
     .html adds the confusion matrix and reliability.

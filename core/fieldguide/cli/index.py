@@ -18,7 +18,7 @@ from fieldguide.cli import options, screen
 @options.domain_options
 @options.run_options
 def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings: Any) -> None:
-    r"""Embed images into an index that can be searched.
+    """Embed images into an index that can be searched.
 
     Columns of a manifest and what the files say of themselves become filters of 'search'. Given
     again, the command adds what is new or has changed; a killed job goes on where it stopped.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from fieldguide.plugins import get_catalog
-
 
 @click.command()
 @click.argument("name", required=False)
 def models(name: str | None) -> None:
     """List the models with scope and licence, or show the card of one."""
+    from fieldguide.plugins import get_catalog  # pydantic: not on the way to --help
+
     registry = get_catalog().registry
     if name is None:
         default_for = {model: modality for modality, model in registry.defaults.items()}

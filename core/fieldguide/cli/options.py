@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fieldguide.plugins import get_catalog
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -32,13 +30,13 @@ class DomainCommand(click.Command):
 
 
 def _domain_options() -> list[click.Parameter]:
+    from fieldguide.plugins import get_catalog  # pydantic: not on the way to --help
+
     catalog = get_catalog()
     found: dict[str, tuple[OptionSpec, list[str]]] = {}
-    for name in catalog.domains:
-        if len(catalog.domains.owners(name)) > 1:
-            continue  # an error when the domain is used
-        for option in catalog.domains[name].options:
-            found.setdefault(option.name, (option, []))[1].append(name)
+    for domain in catalog.domains.usable():
+        for option in domain.options:
+            found.setdefault(option.name, (option, []))[1].append(domain.name)
     return [_click_option(option, owners) for option, owners in found.values()]
 
 
@@ -131,6 +129,8 @@ def make_guide(settings: Mapping[str, Any]) -> Guide:
     Raises:
         UsageError: an option belongs to another domain.
     """
+    from fieldguide.plugins import get_catalog  # pydantic: not on the way to --help
+
     catalog = get_catalog()
     domain = catalog.domains[settings["domain"]]
     given = {

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldguide.plugins import CORE, get_catalog
-
 if TYPE_CHECKING:
     from fieldguide.plugins import Catalog
 
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit with 1 when one is broken or two clash.")
 def plugins(strict: bool) -> None:
     """List what is installed, what is incomplete or broken, and the line that mends it."""
+    from fieldguide.plugins import CORE, get_catalog  # pydantic: not on the way to --help
+
     catalog = get_catalog()
     click.echo(f"{CORE}: ok")
     _print_domains(catalog, CORE)
@@ -33,10 +33,9 @@ def plugins(strict: bool) -> None:
 
 
 def _print_domains(catalog: Catalog, owner: str) -> None:
-    for name in catalog.domains:
-        if owner not in catalog.domains.owners(name) or len(catalog.domains.owners(name)) > 1:
+    for domain in catalog.domains.usable():
+        if owner not in catalog.domains.owners(domain.name):
             continue
-        domain = catalog.domains[name]
         click.echo(f"  --domain {domain.name}: {domain.summary}")
         for modality in domain.modalities:
             model = catalog.registry.defaults.get(modality.name) or catalog.registry.defaults.get(

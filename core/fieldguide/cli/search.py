@@ -23,7 +23,7 @@ METADATA_SHOWN = 3
 @options.output_option
 @options.run_options
 def search(index: str, text: str | None, output: Path | None, **settings: Any) -> None:
-    r"""Find the images of an index that are nearest to a text or to an image.
+    """Find the images of an index that are nearest to a text or to an image.
 
     \b
     fieldguide search scenes.fg "an airport with many planes" -k 20

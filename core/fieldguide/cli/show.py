@@ -16,7 +16,7 @@ from fieldguide.cli import options
 @options.domain_options
 @options.run_options
 def show(path: str, output: Path | None, **settings: Any) -> None:
-    r"""Say how a file is read: size, bands, units, place, spacing. Needs no model.
+    """Say how a file is read: size, bands, units, place, spacing. Needs no model.
 
     \b
     fieldguide show scene.tif --domain remote_sensing

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fieldguide.data.files import atomic_path, only_writer
+from fieldguide.data.files import atomic_path, only_writer, remove_leftovers, utf8_text
 from fieldguide.errors import StoreError
 from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
 
@@ -65,6 +64,7 @@ class EmbeddingFile:
     def __init__(self, path: Path, space: SpaceId, about: Mapping[str, Any]) -> None:
         self.path = path
         self.parts = path.with_name(f"{path.name}.parts")
+        self._lock = self.parts / ".lock"
         self.space = space
         self._about = about
         self._stack = contextlib.ExitStack()
@@ -72,8 +72,9 @@ class EmbeddingFile:
 
     def __enter__(self) -> EmbeddingFile:
         """Take the lock and check that what is there belongs to the same space."""
-        self._stack.enter_context(only_writer(self.parts / ".lock", self.path))
+        self._stack.enter_context(only_writer(self._lock, self.path))
         try:
+            remove_leftovers(self.path)
             for path in self._sources():
                 require_same_space(_read_space(path), self.space, str(self.path))
         except BaseException:
@@ -91,7 +92,7 @@ class EmbeddingFile:
         """Return the fingerprint of every stored row by id."""
         found: dict[str, str] = {}
         for path in self._sources():
-            table = pq.read_table(path, columns=["id", "fingerprint"])
+            table = _read_table(path, ["id", "fingerprint"])
             ids, prints = table["id"].to_pylist(), table["fingerprint"].to_pylist()
             found.update(zip(ids, prints, strict=True))
         return found
@@ -113,18 +114,23 @@ class EmbeddingFile:
             with atomic_path(self.path) as temporary:
                 self._consolidate(temporary)
         rows = pq.ParquetFile(self.path).metadata.num_rows
-        for path in parts:
-            path.unlink()
+        self._remove_parts(parts)
         self._stack.close()
-        shutil.rmtree(self.parts, ignore_errors=True)
         return int(rows)
+
+    def _remove_parts(self, parts: Sequence[Path]) -> None:
+        """Remove the folder of parts, its lock last and while it is held."""
+        for path in [*parts, *self.parts.glob(".part-*.tmp-*"), self._lock]:
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next writer may be in it already
+            self.parts.rmdir()
 
     def _consolidate(self, target: Path) -> None:
         """Stream all sources, newest row of an id only, in bounded memory."""
         sources = self._sources()
         last: dict[str, int] = {}
         for number, path in enumerate(sources):
-            for name in pq.read_table(path, columns=["id"])["id"].to_pylist():
+            for name in _read_table(path, ["id"])["id"].to_pylist():
                 last[name] = number
         with pq.ParquetWriter(target, self._schema()) as writer:
             for number, path in enumerate(sources):
@@ -159,11 +165,11 @@ class EmbeddingFile:
     ) -> pa.Table:
         require_same_space(self.space, vectors.space, str(self.path))
         columns = {
-            "id": [row.item.id for row in rows],
-            "path": [row.item.name for row in rows],
+            "id": [utf8_text(row.item.id) for row in rows],
+            "path": [utf8_text(row.item.name) for row in rows],
             "vector": vector_array(vectors),
             "status": [row.status for row in rows],
-            "reason": [row.reason for row in rows],
+            "reason": [utf8_text(row.reason) for row in rows],
             "metadata": [json.dumps(row.metadata, default=str) for row in rows],
             "fingerprint": list(fingerprints),
         }
@@ -183,10 +189,7 @@ def read_embeddings(path: Path) -> StoredEmbeddings:
         StoreError: it is missing, broken, or not written by fieldguide.
     """
     space = _read_space(path)
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path} cannot be read: {error}. Embed the images again.") from error
+    table = _read_table(path, ["id", "path", "vector", "metadata"])
     vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return StoredEmbeddings(
         ids=table["id"].to_pylist(),
@@ -197,8 +200,21 @@ def read_embeddings(path: Path) -> StoredEmbeddings:
     )
 
 
+def _read_table(path: Path, columns: list[str]) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns).select(columns)
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise StoreError(f"{path} cannot be read: {error}. Embed the images again.") from error
+
+
 def _read_space(path: Path) -> SpaceId:
-    return SpaceId.model_validate(_read_about(path)["space"])
+    about = _read_about(path)
+    try:
+        return SpaceId.model_validate(about.get("space"))
+    except ValueError as error:
+        raise StoreError(
+            f"{path} does not say the space of its vectors. Name another file."
+        ) from error
 
 
 def _read_about(path: Path) -> dict[str, Any]:
@@ -209,7 +225,7 @@ def _read_about(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path} does not exist. Make it: fieldguide embed.") from error
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path} is not a Parquet file: {error}. Name another file.") from error
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise StoreError(
             f"{path} was not written by 'fieldguide embed'. Name another file."
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,15 @@ from fieldguide.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+def utf8_text(text: str) -> str:
+    r"""Return a text that can be stored: a file name need not be Unicode.
+
+    >>> utf8_text("caf\udce9.jpg")
+    'caf\\udce9.jpg'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @contextlib.contextmanager
@@ -36,7 +46,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
             f"{path} cannot be written: {error.strerror or error}. Choose another --output."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may not even have a folder
+            temporary.unlink()
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed :func:`atomic_path` left beside ``path``; only its sole writer may."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.tmp-*"):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 @contextlib.contextmanager
@@ -54,7 +72,7 @@ def only_writer(lock: Path, target: Path) -> Iterator[None]:
         raise StoreError(
             f"{target} is being written by another fieldguide process. Wait until it is done."
         ) from error
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
         raise StoreError(
-            f"{target} cannot be written: {error.strerror}. Choose another --output."
+            f"{target} cannot be written: {error.strerror or error}. Choose another --output."
         ) from error

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.inputs import Item, loader_for
 from fieldguide.errors import AmbiguousNameError, UnknownNameError
-from fieldguide.specs import DomainSpec, LoaderSpec, ModalitySpec, load_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from fieldguide.data.pipeline import Reader, Row
     from fieldguide.plugins import Catalog
+    from fieldguide.specs import DomainSpec, LoaderSpec, ModalitySpec
 
 IN_MEMORY_LOADER = "image"
 
@@ -98,8 +98,3 @@ class RoutedReader:
     def read(self, item: Item) -> tuple[Row, NDArray[np.uint8] | None]:
         """Read one item."""
         return self.readers[self.modality_of[item.id]].read(item)
-
-
-def optional_target(target: str | None) -> Any:
-    """Import a target, or return None when there is none."""
-    return None if target is None else load_target(target)

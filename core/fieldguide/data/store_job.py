@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from fieldguide.data.files import utf8_text
 from fieldguide.data.pipeline import Batch, Row
 from fieldguide.errors import LoadError
 from fieldguide.models.embeddings import Embeddings
@@ -44,15 +45,13 @@ class Filled:
 
 @dataclass
 class _Pending:
-    rows: list[Row] = field(default_factory=list)
-    vectors: list[Embeddings] = field(default_factory=list)
+    batches: list[tuple[list[Row], Embeddings]] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
     @property
     def is_due(self) -> bool:
-        return (
-            len(self.rows) >= ROWS_PER_COMMIT or time.monotonic() - self.since > SECONDS_PER_COMMIT
-        )
+        rows = sum(len(rows) for rows, _ in self.batches)
+        return rows >= ROWS_PER_COMMIT or time.monotonic() - self.since > SECONDS_PER_COMMIT
 
 
 def choose_new(
@@ -73,7 +72,7 @@ def choose_new(
         except LoadError as error:
             report.failed.append(Row(item, error.status, str(error), dict(item.metadata)))
             continue
-        if known.get(item.id) == prints[item.id]:
+        if known.get(utf8_text(item.id)) == prints[item.id]:
             report.kept += 1
         else:
             todo.append(item)
@@ -98,21 +97,21 @@ def fill(
     pending = _Pending()
     try:
         for batch in encode(todo):
-            report.failed.extend(batch.failed)
+            report.failed.extend(replace(row, thumbnail=None) for row in batch.failed)
             if batch.embeddings is not None:
-                pending.rows.extend(batch.encoded)
-                pending.vectors.append(batch.embeddings)
-            if pending.rows and pending.is_due:
+                pending.batches.append((batch.encoded, batch.embeddings))
+            if pending.batches and pending.is_due:
                 report.added += _commit(sink, pending, prints)
                 pending = _Pending()
     finally:
-        if pending.rows:
+        if pending.batches:
             report.added += _commit(sink, pending, prints)
     return report
 
 
 def _commit(sink: VectorSink, pending: _Pending, prints: Mapping[str, str]) -> int:
-    stacked = np.concatenate([part.vectors for part in pending.vectors])
-    vectors = Embeddings(stacked, pending.vectors[0].space)
-    sink.add(pending.rows, [prints[row.item.id] for row in pending.rows], vectors)
-    return len(pending.rows)
+    rows = [row for batch, _ in pending.batches for row in batch]
+    parts = [vectors for _, vectors in pending.batches]
+    stacked = Embeddings(np.concatenate([part.vectors for part in parts]), parts[0].space)
+    sink.add(rows, [prints[row.item.id] for row in rows], stacked)
+    return len(rows)

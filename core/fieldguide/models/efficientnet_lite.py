@@ -8,11 +8,14 @@ last bit to timm's ``tf_efficientnet_lite0``, whose import would double the star
 from __future__ import annotations
 
 import math
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from fieldguide.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +151,17 @@ class EfficientNetLite0(nn.Module):
 
 
 def load_efficientnet_lite0(path: str) -> EfficientNetLite0:
-    """Read the published checkpoint as data and return the network in eval mode, frozen."""
+    """Read the published checkpoint as data and return the network in eval mode, frozen.
+
+    Raises:
+        WeightsError: the file is no checkpoint of this network, or would run code.
+    """
     network = EfficientNetLite0()
-    network.load_in_order(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        network.load_in_order(torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, ValueError, AttributeError, EOFError, UnpicklingError) as error:
+        raise WeightsError(
+            f"{path} is not the published EfficientNet-Lite0, or is not safe to read: "
+            f"{str(error).splitlines()[0]} Install its package again."
+        ) from error
     return network.eval().requires_grad_(False)

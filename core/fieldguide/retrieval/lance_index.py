@@ -16,7 +16,7 @@ import lancedb
 import pyarrow as pa
 
 from fieldguide.data.embedding_file import vector_array
-from fieldguide.data.files import atomic_path, only_writer
+from fieldguide.data.files import atomic_path, only_writer, utf8_text
 from fieldguide.errors import StoreError, UsageError
 from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
 from fieldguide.results import Match
@@ -24,18 +24,19 @@ from fieldguide.retrieval.lance_filter import metadata_columns, to_lance
 from fieldguide.retrieval.where import parse_where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fieldguide.data.pipeline import Row
 
 ABOUT_FILE = "index.json"
 TABLE = "items"
 FORMAT = 1
+ALWAYS_LATEST = datetime.timedelta(0)
+"""Look for commits of other processes before every read; what they remove is never asked for."""
 KEEP_VERSIONS = datetime.timedelta(minutes=1)
 """Old versions stay this long for searches that run in other processes."""
 _IDS_PER_DELETE = 500
 _SQL_TYPES = {"b_": "boolean", "n_": "double", "t_": "string"}
-_ARROW_TYPES = {"b_": pa.bool_(), "n_": pa.float64(), "t_": pa.string()}
 _RESULT_COLUMNS = ["id", "path", "metadata", "thumbnail", "_distance"]
 
 
@@ -69,7 +70,7 @@ class LanceIndex:
             index = open_lance_index(folder)
             require_same_space(index.space, space, f"The index {folder}")
             return index
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not _is_free(folder):
             raise StoreError(f"{folder} exists and is not an index. Name a new folder.")
         content = {"format": FORMAT, "space": space.model_dump(), **about}
         with atomic_path(folder / ABOUT_FILE) as temporary:
@@ -87,11 +88,14 @@ class LanceIndex:
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return int(self._table.count_rows())
+        with _engine(self.folder):
+            return int(self._table.count_rows())
 
     def known(self) -> dict[str, str]:
         """Return the fingerprint of every row by id."""
-        table = self._table.search().select(["id", "fingerprint"]).limit(len(self) or 1).to_arrow()
+        with _engine(self.folder):
+            query = self._table.search().select(["id", "fingerprint"]).limit(len(self) or 1)
+            table = query.to_arrow()
         ids, prints = table["id"].to_pylist(), table["fingerprint"].to_pylist()
         return dict(zip(ids, prints, strict=True))
 
@@ -100,25 +104,27 @@ class LanceIndex:
 
         Raises:
             SpaceMismatchError: the vectors are of another space.
+            StoreError: the disk is full, or the folder cannot be written.
         """
         require_same_space(self.space, vectors.space, f"The index {self.folder}")
         filters = [metadata_columns(row.metadata) for row in rows]
-        self._widen({name for columns in filters for name in columns})
         data: dict[str, Any] = {
-            "id": [row.item.id for row in rows],
-            "path": [row.item.name for row in rows],
+            "id": [utf8_text(row.item.id) for row in rows],
+            "path": [utf8_text(row.item.name) for row in rows],
             "vector": vector_array(vectors),
             "fingerprint": list(fingerprints),
             "metadata": [json.dumps(row.metadata, default=str) for row in rows],
             "thumbnail": [row.thumbnail for row in rows],
         }
-        schema = self._table.schema
-        for name in schema.names:
-            if name not in data:
-                data[name] = [columns.get(name) for columns in filters]
-        batch = pa.table({name: data[name] for name in schema.names}, schema=schema)
-        merge = self._table.merge_insert("id")
-        merge.when_matched_update_all().when_not_matched_insert_all().execute(batch)
+        with _engine(self.folder):
+            self._widen({name for columns in filters for name in columns})
+            schema = self._table.schema
+            for name in schema.names:
+                if name not in data:
+                    data[name] = [columns.get(name) for columns in filters]
+            batch = pa.table({name: data[name] for name in schema.names}, schema=schema)
+            merge = self._table.merge_insert("id")
+            merge.when_matched_update_all().when_not_matched_insert_all().execute(batch)
 
     def delete(self, ids: Iterable[str] = (), *, where: str | None = None) -> int:
         """Remove rows by id or by a where expression; return how many went.
@@ -127,14 +133,14 @@ class LanceIndex:
             WhereError: the expression cannot be read.
         """
         before = len(self)
-        names = list(ids)
-        for start in range(0, len(names), _IDS_PER_DELETE):
-            quoted = (
-                "'" + n.replace("'", "''") + "'" for n in names[start : start + _IDS_PER_DELETE]
-            )
-            self._table.delete(f"id IN ({', '.join(quoted)})")
-        if where is not None:
-            self._table.delete(self._filter(where))
+        names = ["'" + utf8_text(name).replace("'", "''") + "'" for name in ids]
+        condition = None if where is None else self._filter(where)
+        with _engine(self.folder):
+            for start in range(0, len(names), _IDS_PER_DELETE):
+                some = ", ".join(names[start : start + _IDS_PER_DELETE])
+                self._table.delete(f"id IN ({some})")
+            if condition is not None:
+                self._table.delete(condition)
         return before - len(self)
 
     def search(self, query: Embeddings, k: int = 10, where: str | None = None) -> list[Match]:
@@ -158,7 +164,8 @@ class LanceIndex:
         scan = scan.distance_type("dot").bypass_vector_index().limit(k).select(_RESULT_COLUMNS)
         if where is not None:
             scan = scan.where(self._filter(where), prefilter=True)
-        rows = scan.to_list()
+        with _engine(self.folder):
+            rows = scan.to_list()
         rows.sort(key=lambda row: (row["_distance"], row["id"]))
         return [
             Match(
@@ -174,13 +181,15 @@ class LanceIndex:
 
     def vectors(self) -> tuple[list[str], Embeddings]:
         """Return all ids and vectors, in the order of the table."""
-        table = self._table.to_arrow().select(["id", "vector"])
+        with _engine(self.folder):
+            table = self._table.to_arrow().select(["id", "vector"])
         flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return table["id"].to_pylist(), Embeddings(flat.reshape(-1, self.space.dim), self.space)
 
     def compact(self) -> None:
         """Merge small fragments and remove old versions, which would double the disk use."""
-        self._table.optimize(cleanup_older_than=KEEP_VERSIONS)
+        with _engine(self.folder):
+            self._table.optimize(cleanup_older_than=KEEP_VERSIONS)
 
     def _filter(self, where: str) -> str:
         return to_lance(parse_where(where), frozenset(self._table.schema.names))
@@ -200,13 +209,13 @@ def open_lance_index(folder: str | Path) -> LanceIndex:
     """
     folder = Path(folder)
     try:
-        about = json.loads((folder / ABOUT_FILE).read_text("utf-8"))
+        about = dict(json.loads((folder / ABOUT_FILE).read_text("utf-8")))
         space = SpaceId.model_validate(about.pop("space"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(
             f"{folder} is not an index. Make one: fieldguide index IMAGES --output {folder}"
         ) from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{folder / ABOUT_FILE} cannot be read: {error}. Index the images again."
         ) from error
@@ -218,14 +227,30 @@ def open_lance_index(folder: str | Path) -> LanceIndex:
     return LanceIndex(folder, space, about, _table_of(folder, space))
 
 
+def _is_free(folder: Path) -> bool:
+    """Return whether an index can be made there: nothing but what a killed job left."""
+    return folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())
+
+
 def _table_of(folder: Path, space: SpaceId) -> Any:
-    try:
-        database = lancedb.connect(str(folder))
-        if (folder / f"{TABLE}.lance").exists():
+    with _engine(folder):
+        database = lancedb.connect(str(folder), read_consistency_interval=ALWAYS_LATEST)
+        if any((folder / f"{TABLE}.lance" / "_versions").glob("*.manifest")):
             return database.open_table(TABLE)
-        return database.create_table(TABLE, schema=_schema(space))
+        return database.create_table(TABLE, schema=_schema(space))  # also where a kill left a stub
+
+
+@contextlib.contextmanager
+def _engine(folder: Path) -> Iterator[None]:
+    """Raise the engine's errors as our own, without the places in its source code."""
+    try:
+        yield
     except (OSError, RuntimeError, ValueError) as error:
-        raise StoreError(f"The index {folder} is broken: {error}. Index again.") from error
+        reason = str(error).split(", /")[0]
+        raise StoreError(
+            f"The index {folder} cannot be used: {reason}. Check the space on the disk and the "
+            "permissions of the folder; if both are good, index again into a new folder."
+        ) from error
 
 
 def _schema(space: SpaceId) -> pa.Schema:

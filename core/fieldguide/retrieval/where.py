@@ -5,23 +5,33 @@
     cloud_cover < 10 and sensor in ("NAIP", "Sentinel-2") or not (city == "Rome")
     captured_at >= "2024-01-01" and note is not null and path like "2024/%"
 
-A comparison with a missing value is false, and so is ``not`` of it: a row that has no
-``cloud_cover`` answers neither ``cloud_cover < 10`` nor ``not cloud_cover < 10``.
+What each part means is in :mod:`fieldguide.retrieval.conditions`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fieldguide.data.files import utf8_text
 from fieldguide.errors import WhereError
+from fieldguide.retrieval.conditions import (
+    Both,
+    Compare,
+    Condition,
+    Either,
+    In,
+    IsNull,
+    Like,
+    Value,
+    matches,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-Value = str | float | bool
+__all__ = ["matches", "parse_where"]
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -35,86 +45,7 @@ _TOKEN = re.compile(
 )
 _KEYWORDS = frozenset({"and", "or", "not", "in", "is", "null", "like", "true", "false"})
 _SAME = {"==": "=", "<>": "!="}
-_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 MAX_DEPTH = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """``field operator value``; false where the field is missing or of another type."""
-
-    field: str
-    operator: str
-    value: Value
-
-    def negated(self) -> Condition:
-        """Return the opposite comparison, which a missing value does not satisfy either."""
-        return Compare(self.field, _OPPOSITE[self.operator], self.value)
-
-
-@dataclass(frozen=True, slots=True)
-class In:
-    """``field [not] in (values)``."""
-
-    field: str
-    values: tuple[Value, ...]
-    is_negated: bool = False
-
-    def negated(self) -> Condition:
-        """Return the opposite membership."""
-        return In(self.field, self.values, not self.is_negated)
-
-
-@dataclass(frozen=True, slots=True)
-class Like:
-    """``field [not] like "pattern"`` with ``%`` for any text and ``_`` for one character."""
-
-    field: str
-    pattern: str
-    is_negated: bool = False
-
-    def negated(self) -> Condition:
-        """Return the opposite match."""
-        return Like(self.field, self.pattern, not self.is_negated)
-
-
-@dataclass(frozen=True, slots=True)
-class IsNull:
-    """``field is [not] null``."""
-
-    field: str
-    is_negated: bool = False
-
-    def negated(self) -> Condition:
-        """Return the opposite test."""
-        return IsNull(self.field, not self.is_negated)
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """``left and right``."""
-
-    left: Condition
-    right: Condition
-
-    def negated(self) -> Condition:
-        """Return not left or not right."""
-        return Either(self.left.negated(), self.right.negated())
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """``left or right``."""
-
-    left: Condition
-    right: Condition
-
-    def negated(self) -> Condition:
-        """Return not left and not right."""
-        return Both(self.left.negated(), self.right.negated())
-
-
-Condition = Compare | In | Like | IsNull | Both | Either
 
 
 def parse_where(text: str) -> Condition:
@@ -124,55 +55,6 @@ def parse_where(text: str) -> Condition:
         WhereError: it cannot be read; the message shows where.
     """
     return _Parser(text).parse()
-
-
-def matches(condition: Condition, row: Mapping[str, Any]) -> bool:
-    """Return whether a row satisfies a condition; the meaning that engines must reproduce."""
-    if isinstance(condition, Both):
-        return matches(condition.left, row) and matches(condition.right, row)
-    if isinstance(condition, Either):
-        return matches(condition.left, row) or matches(condition.right, row)
-    found = row.get(condition.field)
-    if isinstance(condition, IsNull):
-        return (found is None) != condition.is_negated
-    if isinstance(condition, Like):
-        return isinstance(found, str) and _like(condition.pattern, found) != condition.is_negated
-    if isinstance(condition, In):
-        usable = [v for v in condition.values if _same_type(found, v)]
-        return bool(usable) and (found in usable) != condition.is_negated
-    return _same_type(found, condition.value) and _compare(found, condition)
-
-
-def _compare(found: Any, condition: Compare) -> bool:
-    value: Any = condition.value
-    outcomes = {
-        "=": found == value,
-        "!=": found != value,
-        "<": found < value,
-        "<=": found <= value,
-        ">": found > value,
-        ">=": found >= value,
-    }
-    return bool(outcomes[condition.operator])
-
-
-def _like(pattern: str, text: str) -> bool:
-    parts = re.split(r"([%_])", pattern)
-    expression = "".join({"%": ".*", "_": "."}.get(part, re.escape(part)) for part in parts)
-    return re.fullmatch(expression, text, re.DOTALL) is not None
-
-
-def kind_of(value: Any) -> str | None:
-    """Return "boolean", "number" or "text", or None for a missing or structured value."""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return None if math.isnan(value) else "number"
-    return "text" if isinstance(value, str) else None
-
-
-def _same_type(found: Any, value: Value) -> bool:
-    return kind_of(found) is not None and kind_of(found) == kind_of(value)
 
 
 class _Parser:
@@ -211,16 +93,16 @@ class _Parser:
         return tokens
 
     def _either(self) -> Condition:
-        left = self._both()
+        parts = [self._both()]
         while self._take("keyword", "or"):
-            left = Either(left, self._both())
-        return left
+            parts.append(self._both())
+        return _joined(Either, parts)
 
     def _both(self) -> Condition:
-        left = self._negation()
+        parts = [self._negation()]
         while self._take("keyword", "and"):
-            left = Both(left, self._negation())
-        return left
+            parts.append(self._negation())
+        return _joined(Both, parts)
 
     def _negation(self) -> Condition:
         self._depth += 1
@@ -266,7 +148,7 @@ class _Parser:
     def _value(self) -> Value:
         kind, text, _ = self._peek()
         self._place += 1
-        if kind == "number":
+        if kind == "number" and not math.isinf(float(text)):
             return float(text)
         if kind == "string":
             return _unquote(text)
@@ -302,5 +184,13 @@ class _Parser:
         )
 
 
+def _joined(join: type[Both] | type[Either], parts: Sequence[Condition]) -> Condition:
+    """Return all parts as a balanced tree, so that a long chain is not a deep one."""
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    return join(_joined(join, parts[:middle]), _joined(join, parts[middle:]))
+
+
 def _unquote(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text[1:-1])
+    return utf8_text(re.sub(r"\\(.)", r"\1", text[1:-1]))

@@ -13,15 +13,17 @@ features are standardised for training and the standardisation is folded into th
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional as F
 
-Progress = Callable[[int, int, float], None]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Progress: TypeAlias = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class ProjectorSettings:
         label_weight: Weight of the class-name term.
         train_scale: Fixed logit scale of both terms in training.
         average_from: Share of the steps after which weights enter the running average.
-        seed: Seed of initial weights, batches, views, dropout and noise.
+        seed: Seed of initial weights, batches, views and dropout.
     """
 
     dim: int = 384
@@ -76,16 +78,20 @@ class ProjectorPair:
     logit_scale: float
 
     def project_images(self, features: Tensor) -> Tensor:
-        """Projects image features (N, F) to unit vectors (N, D)."""
+        """Project image features (N, F) to unit vectors (N, D)."""
         return _unit_linear(features, self.image_weight, self.image_bias)
 
     def project_texts(self, embeddings: Tensor) -> Tensor:
-        """Projects text embeddings (..., T) to unit vectors (..., D)."""
+        """Project text embeddings (..., T) to unit vectors (..., D)."""
         return _unit_linear(embeddings, self.text_weight, self.text_bias)
 
-    def project_classes(self, prompts: Tensor) -> Tensor:
-        """Projects prompts (C, P, T) to one unit vector a class (C, D), the mean direction."""
-        return functional.normalize(self.project_texts(prompts).mean(dim=1), dim=-1)
+    def project_classes(self, prompts: Sequence[Tensor]) -> Tensor:
+        """Project the prompts (P, T) of each class to one unit vector a class, (C, D).
+
+        A class is the direction of the mean of its projected prompts.
+        """
+        means = [self.project_texts(texts).mean(dim=0) for texts in prompts]
+        return F.normalize(torch.stack(means), dim=-1)
 
     def with_logit_scale(self, logit_scale: float) -> ProjectorPair:
         """The same pair with another logit scale."""
@@ -93,8 +99,27 @@ class ProjectorPair:
 
 
 @dataclass(frozen=True)
+class TrainingSet:
+    """Frozen features of images and texts, and which belong together. CPU tensors.
+
+    Attributes:
+        features: (V, N, F) features of V augmented views of N images; one view is drawn a step.
+        captions: (M, T) embeddings of the distinct captions; M may be 0.
+        pairs: (K, 2) image row and caption row; several images may share one caption.
+        labels: (N,) class of each image, -1 where unknown.
+        prompts: (P, T) embeddings of the prompts of each class; there may be no class.
+    """
+
+    features: Tensor
+    captions: Tensor
+    pairs: Tensor
+    labels: Tensor
+    prompts: Sequence[Tensor]
+
+
+@dataclass(frozen=True)
 class _Batches:
-    """Checked training data and the random draws from it, on the CPU."""
+    """Checked training data and the random draws from it."""
 
     views: Tensor
     captions: Tensor
@@ -103,11 +128,12 @@ class _Batches:
     count: Tensor
     pair_caption: Tensor
     labels: Tensor
-    prompts: Tensor
+    prompts: Tensor  # (P, T) of all classes
+    averages: Tensor  # (C, P) whose rows average the prompts of a class
     generator: torch.Generator
 
     def draw(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Draws images without replacement, a view and a caption (-1: none) for each."""
+        """Draw images without replacement, a view and a caption (-1: none) for each."""
         n_views, n_images, _ = self.views.shape
         rows = torch.randperm(n_images, generator=self.generator)[:size]
         view = torch.randint(n_views, rows.shape, generator=self.generator)
@@ -125,108 +151,74 @@ class _Batches:
 
 
 def fit_projector(
-    features: Tensor,
-    captions: Tensor,
-    pairs: Tensor,
-    labels: Tensor,
-    prompts: Tensor,
-    settings: ProjectorSettings,
-    progress: Progress | None = None,
+    data: TrainingSet, settings: ProjectorSettings, progress: Progress | None = None
 ) -> ProjectorPair:
-    """Trains a projector pair on frozen features.
+    """Train a projector pair on frozen features.
 
     Args:
-        features: (V, N, F) features of V augmented views of N images; one view is drawn a step.
-        captions: (M, T) embeddings of the distinct captions; M may be 0.
-        pairs: (K, 2) image row and caption row; several images may share one caption.
-        labels: (N,) class of each image, -1 where unknown.
-        prompts: (C, P, T) embeddings of P prompts for each class; C may be 0.
-        settings: Settings of the fit.
-        progress: Called with step, steps and loss after each step.
+        data: images, captions and labels.
+        settings: settings of the fit.
+        progress: called with step, steps and loss after each step.
 
     Returns:
         The weight-averaged pair, with the standardisation folded in and the training scale as its
-        logit scale; see `fit_logit_scale` for a calibrated one.
+        logit scale; ``zeroshot.logit_scale`` fits a calibrated one.
 
     Raises:
-        ValueError: If shapes disagree or neither captions nor labels are given.
+        ValueError: shapes disagree, or neither captions nor labels are given.
     """
-    data = _check(features, captions, pairs, labels, prompts, settings.seed)
-    mean, std = features.mean(dim=(0, 1)), features.std(dim=(0, 1), correction=0).clamp(min=1e-6)
-    params = _start(features.shape[2], max(captions.shape[-1], prompts.shape[-1]), settings, data)
-    image, image_bias, text, text_bias = _train(params, data, mean, std, settings, progress)
+    batches = _check(data, settings.seed)
+    mean = data.features.mean(dim=(0, 1))
+    std = data.features.std(dim=(0, 1), correction=0).clamp(min=1e-6)
+    params = _start(data.features.shape[2], data.captions.shape[1], settings, batches)
+    image, image_bias, text, text_bias = _train(params, batches, mean, std, settings, progress)
     image = image / std  # fold the standardisation into the layer
     return ProjectorPair(image, image_bias - image @ mean, text, text_bias, settings.train_scale)
 
 
-def fit_logit_scale(images: Tensor, classes: Tensor, labels: Tensor) -> float:
-    """Finds the logit scale that minimises the log loss on held-out images.
-
-    Args:
-        images: (N, D) unit image vectors that took no part in the fit.
-        classes: (C, D) unit class vectors.
-        labels: (N,) class of each image.
-
-    Returns:
-        The scale, between 1 and 200.
-    """
-    cosine = (images @ classes.T).double()
-    low, high, ratio = 0.0, math.log(200.0), (5**0.5 - 1) / 2  # golden section on the log
-    for _ in range(40):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        lower, upper = (
-            float(functional.cross_entropy(cosine * math.exp(x), labels)) for x in (left, right)
-        )
-        low, high = (low, right) if lower < upper else (left, high)
-    return math.exp((low + high) / 2)
-
-
-def linear_cka(x: Tensor, y: Tensor) -> float:
-    """Linear centred kernel alignment of two feature sets (Kornblith et al. 2019).
-
-    Args:
-        x: (N, P) features of N items.
-        y: (N, Q) other features of the same items.
-
-    Returns:
-        0 to 1, invariant to rotation and isotropic scale; 0 if either set is constant.
-
-    Raises:
-        ValueError: If the item counts differ.
-    """
-    if x.shape[0] != y.shape[0]:
-        raise ValueError(f"x has {x.shape[0]} items, y has {y.shape[0]}")
-    x, y = (z.double() - z.double().mean(dim=0) for z in (x, y))
-    cross = float((x.T @ y).square().sum())
-    norm = float((x.T @ x).norm() * (y.T @ y).norm())
-    return cross / norm if norm > 0 else 0.0
-
-
 def _unit_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return functional.normalize(functional.linear(x, weight, bias), dim=-1)
+    return F.normalize(F.linear(x, weight, bias), dim=-1)
 
 
-def _check(
-    features: Tensor, captions: Tensor, pairs: Tensor, labels: Tensor, prompts: Tensor, seed: int
-) -> _Batches:
-    """Checks shapes and sorts the pairs by image."""
-    if features.ndim != 3 or prompts.ndim != 3 or captions.ndim != 2:
-        raise ValueError("need features (V, N, F), prompts (C, P, T) and captions (M, T)")
-    n_images = features.shape[1]
-    if labels.shape != (n_images,):
-        raise ValueError(f"need {n_images} labels, not {tuple(labels.shape)}")
-    if len(labels) and int(labels.max()) >= len(prompts):
+def _check(data: TrainingSet, seed: int) -> _Batches:
+    """Check shapes and sort the pairs by image."""
+    if data.features.ndim != 3 or data.captions.ndim != 2:
+        raise ValueError("need features (V, N, F) and captions (M, T), where M may be 0")
+    n_images, n_captions = data.features.shape[1], len(data.captions)
+    if data.labels.shape != (n_images,):
+        raise ValueError(f"need {n_images} labels, not {tuple(data.labels.shape)}")
+    if len(data.labels) and int(data.labels.max()) >= len(data.prompts):
         raise ValueError("a label has no prompts")
-    if len(pairs) == 0 and not bool((labels >= 0).any()):
+    if len(data.pairs) == 0 and not bool((data.labels >= 0).any()):
         raise ValueError("need captions or labels")
-    pairs = torch.unique(pairs.reshape(-1, 2).long(), dim=0)
-    if bool(((pairs < 0) | (pairs >= torch.tensor([n_images, len(captions)]))).any()):
+    pairs = torch.unique(data.pairs.reshape(-1, 2).long(), dim=0)
+    if bool(((pairs < 0) | (pairs >= torch.tensor([n_images, n_captions]))).any()):
         raise ValueError("a pair points outside the images or captions")
     count = torch.bincount(pairs[:, 0], minlength=n_images)
-    first, texts = count.cumsum(0) - count, pairs[:, 1]
-    keys = pairs[:, 0] * len(captions) + texts
-    generator = torch.Generator().manual_seed(seed)
-    return _Batches(features, captions, keys, first, count, texts, labels, prompts, generator)
+    prompts, averages = _join_prompts(data.prompts, data.captions.shape[1])
+    return _Batches(
+        views=data.features,
+        captions=data.captions,
+        pair_keys=pairs[:, 0] * n_captions + pairs[:, 1],
+        first=count.cumsum(0) - count,
+        count=count,
+        pair_caption=pairs[:, 1],
+        labels=data.labels,
+        prompts=prompts,
+        averages=averages,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def _join_prompts(prompts: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor]:
+    """Return all prompts (P, T) and the matrix (C, P) that averages those of each class."""
+    if any(texts.ndim != 2 or texts.shape[1] != width or not len(texts) for texts in prompts):
+        raise ValueError(f"each class needs prompts (P, {width}) with P >= 1")
+    joined = torch.cat([torch.zeros(0, width), *prompts])
+    sizes = torch.tensor([len(texts) for texts in prompts], dtype=torch.long)
+    owner = torch.repeat_interleave(torch.arange(len(prompts)), sizes)  # (P,)
+    belongs = owner[None, :] == torch.arange(len(prompts))[:, None]  # (C, P)
+    return joined, belongs / sizes[:, None]
 
 
 def _start(
@@ -250,7 +242,7 @@ def _train(
     settings: ProjectorSettings,
     progress: Progress | None,
 ) -> list[Tensor]:
-    """Trains the parameters in place and returns their average over the later steps."""
+    """Train the parameters in place and return their average over the later steps."""
     anchor = params[2].detach().clone()
     optimizer = torch.optim.Adam(params, lr=settings.learning_rate)
     averages = [p.detach().clone() for p in params]
@@ -279,9 +271,9 @@ def _loss(
     total = images.new_zeros(())
     known = data.labels[rows] >= 0
     if settings.label_weight > 0 and bool(known.any()):
-        classes = _unit_linear(data.prompts, params[2], params[3]).mean(dim=1)
-        logits = settings.train_scale * images[known] @ functional.normalize(classes, dim=-1).T
-        term = functional.cross_entropy(logits, data.labels[rows][known])
+        classes = data.averages @ _unit_linear(data.prompts, params[2], params[3])
+        logits = settings.train_scale * images[known] @ F.normalize(classes, dim=-1).T
+        term = F.cross_entropy(logits, data.labels[rows][known])
         total = total + settings.label_weight * term
     has = caption >= 0
     if settings.caption_weight > 0 and int(has.sum()) > 1:
@@ -295,6 +287,6 @@ def _loss(
 def _multi_positive(logits: Tensor, positive: Tensor) -> Tensor:
     """InfoNCE in both directions with the target mass spread evenly over the positives."""
     target = positive.to(logits.dtype)
-    forward = functional.cross_entropy(logits, target / target.sum(1, keepdim=True))
-    backward = functional.cross_entropy(logits.T, target.T / target.T.sum(1, keepdim=True))
+    forward = F.cross_entropy(logits, target / target.sum(1, keepdim=True))
+    backward = F.cross_entropy(logits.T, target.T / target.T.sum(1, keepdim=True))
     return (forward + backward) / 2

@@ -22,10 +22,7 @@ def writer_for(path: Path, kind: str, catalog: Catalog) -> WriterSpec:
         UsageError: there is none; those there are are named.
     """
     suffixes: set[str] = set()
-    for name in catalog.writers:
-        if len(catalog.writers.owners(name)) > 1:
-            continue  # an error only when it is used by name
-        spec = catalog.writers[name]
+    for spec in catalog.writers.usable():
         if kind not in spec.results:
             continue
         if path.name.lower().endswith(spec.suffixes):

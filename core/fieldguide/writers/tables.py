@@ -4,61 +4,87 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fieldguide.data.files import atomic_path
+from fieldguide.data.files import atomic_path, utf8_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from fieldguide.results import Result
 
-PREDICTION_COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
+COLUMNS = {
+    "predictions": ("path", "rank", "label", "probability", "status", "reason"),
+    "matches": ("rank", "path", "similarity"),
+    "evaluation": ("label", "support", "precision", "recall", "f1"),
+    "embeddings": ("path", "status", "reason"),
+}
+"""What each kind of result always has, so that a table without rows has its columns too."""
+_TYPES = {"rank": pa.int64(), "label": pa.string(), "probability": pa.float64()}
+"""Of columns that may be empty throughout."""
 
 
 def write_csv(result: Result, path: Path) -> None:
     """Write the rows as CSV (UTF-8, one header line)."""
     rows = result.records()
-    columns = list(dict.fromkeys(name for row in rows for name in row)) or PREDICTION_COLUMNS
     with (
         atomic_path(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
     ):
-        writer = csv.DictWriter(stream, columns)
+        writer = csv.DictWriter(stream, _columns(result.kind, rows))
         writer.writeheader()
         writer.writerows(rows)
 
 
 def write_json(result: Result, path: Path) -> None:
     """Write the rows as a JSON array, or as JSON Lines when the suffix is .jsonl."""
-    rows = result.records()
+    rows = _json_ready(result.records())
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".jsonl":
             text = "".join(json.dumps(row, default=str, ensure_ascii=False) + "\n" for row in rows)
         else:
             text = json.dumps(rows, indent=2, default=str, ensure_ascii=False)
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(text, "utf-8", "backslashreplace")
 
 
 def write_parquet(result: Result, path: Path) -> None:
     """Write the rows as Parquet; structured values become JSON text."""
-    rows = [
-        {k: json.dumps(v, default=str) if isinstance(v, dict | list | tuple) else v
-         for k, v in row.items()}
-        for row in result.records()
-    ]  # fmt: skip
-    names = list(dict.fromkeys(name for row in rows for name in row)) or PREDICTION_COLUMNS
-    columns = {name: _column([row.get(name) for row in rows]) for name in names}
+    rows = result.records()
+    columns = {
+        utf8_text(name): _column(name, [_plain(row.get(name)) for row in rows])
+        for name in _columns(result.kind, rows)
+    }
     with atomic_path(path) as temporary:
         pq.write_table(pa.table(columns), temporary)
 
 
-def _column(values: list[object]) -> pa.Array:
+def _columns(kind: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys((*COLUMNS.get(kind, ()), *(name for row in rows for name in row))))
+
+
+def _json_ready(value: Any) -> Any:
+    """Return a value without NaN and infinity, for which JSON has no word."""
+    if isinstance(value, dict):
+        return {name: _json_ready(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_ready(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(_json_ready(value), default=str)
+    return utf8_text(value) if isinstance(value, str) else value
+
+
+def _column(name: str, values: list[Any]) -> pa.Array:
     """Return one typed column; values of mixed types become text."""
     try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array(values, _TYPES.get(name))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return pa.array([None if value is None else str(value) for value in values])

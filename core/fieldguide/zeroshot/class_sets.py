@@ -124,8 +124,8 @@ def load_class_set(name: str, catalog: Catalog) -> ClassSet:
     if name.endswith((".yaml", ".yml")):
         return _read(Path(name))
     known: list[str] = []
-    for domain_name in catalog.domains:
-        for resource in catalog.domains[domain_name].class_sets:
+    for domain in catalog.domains.usable():
+        for resource in domain.class_sets:
             package, _, relative = resource.partition(":")
             path = Path(str(files(package))) / relative
             if path.stem == name:
