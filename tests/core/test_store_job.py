@@ -360,3 +360,14 @@ def test_the_fake_encoder_is_given_the_pixels_of_the_file(photos: Photos) -> Non
     assert prepared is not None
     assert prepared.dtype == np.uint8
     assert np.array_equal(prepared, photos.pixels[item.id])
+
+
+def test_failed_rows_do_not_keep_their_thumbnails_in_memory(photos: Photos) -> None:
+    reader = Reader({"image": ImageLoader()}, LOADERS, None, refusal="no model", thumbnails=True)
+    assert reader.read(photos.items[0])[0].thumbnail is not None
+    filled = fill(
+        CountingSink(), photos.items,
+        lambda todo: encode_items(todo, reader, None, batch_size=2, workers=1),
+    )  # fmt: skip
+    assert [row.thumbnail for row in filled.failed] == [None] * 10
+    assert {row.reason for row in filled.failed} == {"no model"}

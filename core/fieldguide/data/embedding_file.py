@@ -119,10 +119,13 @@ class EmbeddingFile:
         return int(rows)
 
     def _remove_parts(self, parts: Sequence[Path]) -> None:
-        """Remove the folder of parts, its lock last and while it is held."""
-        for path in [*parts, *self.parts.glob(".part-*.tmp-*"), self._lock]:
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # the next writer may be in it already
+        """Remove the folder of parts, its lock last and while it is held; what stays is harmless.
+
+        The next job merges a part that stayed once more, and may be in the folder already.
+        """
+        with contextlib.suppress(OSError):
+            for path in [*parts, *self.parts.glob(".part-*.tmp-*"), self._lock]:
+                path.unlink(missing_ok=True)
             self.parts.rmdir()
 
     def _consolidate(self, target: Path) -> None:
