@@ -169,11 +169,9 @@ class Matches(Result, Sequence[Match]):
         return iter(self._rows)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return rank, path, similarity and metadata of each match."""
-        return [
-            {"rank": m.rank, "path": m.path, "similarity": m.similarity, **m.metadata}
-            for m in self._rows
-        ]
+        """Return rank, path, similarity and metadata of each match; its own columns win."""
+        own = [{"rank": m.rank, "path": m.path, "similarity": m.similarity} for m in self._rows]
+        return [row | {**m.metadata, **row} for row, m in zip(own, self._rows, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,7 +297,6 @@ def test_a_page_says_why_an_input_was_refused(
     assert "skipped" in page
 
 
-@pytest.mark.xfail(strict=False, reason="cards.html formats the missing probability")
 def test_a_page_shows_none_of_these(
     tmp_path: Path, catalog: Any, provenance: dict[str, Any]
 ) -> None:
@@ -306,7 +305,6 @@ def test_a_page_shows_none_of_these(
     assert "none of these" in (tmp_path / "out.html").read_text("utf-8")
 
 
-@pytest.mark.xfail(strict=False, reason="the page is written as strict UTF-8")
 def test_a_page_shows_a_name_that_is_not_unicode(
     tmp_path: Path, catalog: Any, provenance: dict[str, Any]
 ) -> None:
@@ -315,7 +313,6 @@ def test_a_page_shows_a_name_that_is_not_unicode(
     assert "caf" in (tmp_path / "out.html").read_text("utf-8")
 
 
-@pytest.mark.xfail(strict=False, reason="metadata takes the place of a match's own columns")
 def test_metadata_do_not_hide_the_rank_and_path_of_a_match() -> None:
     facts = {"rank": 7, "path": "theirs", "similarity": "theirs"}
     (row,) = Matches("q", [Match(1, "ours", "a", 0.5, facts)], {}).records()

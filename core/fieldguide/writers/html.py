@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from fieldguide.data.files import atomic_path
+from fieldguide.data.files import atomic_path, utf8_text
 
 if TYPE_CHECKING:
     from fieldguide.benchmarks.classification import Evaluation
@@ -40,7 +40,7 @@ def render(path: Path, template: str, **values: Any) -> None:
     """Write one page."""
     text = environment().get_template(template).render(**values)
     with atomic_path(path) as temporary:
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(utf8_text(text), "utf-8")
 
 
 def write_predictions(result: Predictions, path: Path) -> None:
