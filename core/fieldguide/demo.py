@@ -70,7 +70,8 @@ def run_demo(folder: Path, runtime: Runtime) -> Path:
     chapters = []
     for domain in catalog.domains.usable():
         if domain.demo is not None:
-            click.echo(f"{domain.name} ...", err=True)
+            if runtime.progress:
+                click.echo(f"{domain.name} ...", err=True)
             chapters.append(_chapter(domain, folder / domain.name, runtime, catalog))
     facts = make_provenance(domains=[chapter.domain.name for chapter in chapters])
     report = folder / "report.html"

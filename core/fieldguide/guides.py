@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import tqdm
 
 from fieldguide.data.embedding_file import EmbeddingFile
-from fieldguide.data.inputs import Item, find_items
+from fieldguide.data.inputs import Item, filter_row, find_items
 from fieldguide.data.pipeline import Batch, encode_items
 from fieldguide.data.routing import RoutedReader, find_modality
 from fieldguide.data.store_job import Filled, fill
@@ -198,14 +198,18 @@ class Guide:
         items = self.find(manifest)
         if where is not None:
             condition = parse_where(where)
-            items = [item for item in items if matches(condition, item.metadata)]
-        known = {
-            str(item.metadata[label_column]) for item in items if label_column in item.metadata
-        }
-        if not known:
+            items = [item for item in items if matches(condition, filter_row(item))]
+        labelled = [item for item in items if label_column in item.metadata]
+        if not labelled:
             raise UsageError(
                 f"{manifest} has no row with a {label_column!r}. Name the column: --label-column"
             )
+        if len(labelled) < len(items):
+            raise UsageError(
+                f"{len(items) - len(labelled)} rows have no {label_column!r}. Fill the column, or "
+                f"leave them out: --where '{label_column} is not null'"
+            )
+        known = {str(item.metadata[label_column]) for item in labelled}
         if labels is None and classes is None:
             labels = sorted(known)
         predictions = self.classify(
@@ -246,9 +250,8 @@ class Guide:
             batch_size=self.runtime.batch_size,
             workers=self.runtime.workers,
         )
-        with tqdm.tqdm(
-            total=len(items), unit="image", disable=not self.runtime.progress, leave=False
-        ) as bar:
+        off = None if self.runtime.progress else True  # None: only on a terminal
+        with tqdm.tqdm(total=len(items), unit="image", disable=off, leave=False) as bar:
             for batch in batches:
                 yield batch
                 bar.update(len(batch.rows))

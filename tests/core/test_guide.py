@@ -201,3 +201,23 @@ def test_a_domain_with_two_fitting_modalities_asks(photos: Path) -> None:
     asking.planner.domain = doubled
     with pytest.raises(AmbiguousNameError, match="--modality photo"):
         asking.classify(photos, ["a", "b"])
+
+
+@pytest.fixture
+def manifest(photos: Path) -> Path:
+    path = photos.parent / "labels.csv"
+    rows = [f"photos/{number}.png,{'cat' if number < 3 else 'dog'}" for number in range(6)]
+    path.write_text("path,label\n" + "\n".join(rows), "utf-8")
+    return path
+
+
+def test_evaluation_takes_only_the_rows_that_fit(guide: Guide, manifest: Path) -> None:
+    result = guide.evaluate(manifest, where='path like "%/0.png" or path like "%/4.png"')
+    assert (result.classified, result.labels) == (2, ("cat", "dog"))
+
+
+def test_evaluation_names_rows_without_a_label(guide: Guide, manifest: Path) -> None:
+    with manifest.open("a") as stream:
+        stream.write("\nphotos/6.png,")
+    with pytest.raises(UsageError, match=r"1 rows have no 'label'.*is not null"):
+        guide.evaluate(manifest)

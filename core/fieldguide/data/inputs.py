@@ -90,6 +90,11 @@ def find_items(inputs: Any, loaders: Sequence[LoaderSpec]) -> list[Item]:
     return list(items.values())
 
 
+def filter_row(item: Item) -> dict[str, Any]:
+    """Return what a ``where`` expression can ask of an item before it is read."""
+    return {**item.metadata, "path": item.name, "id": item.id}
+
+
 def loader_for(path: Path, loaders: Iterable[LoaderSpec]) -> LoaderSpec | None:
     """Return the loader with the longest fitting suffix, or whose magic number fits."""
     name = path.name.lower()
