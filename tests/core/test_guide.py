@@ -19,6 +19,7 @@ from fieldguide.errors import (
     WeightsError,
 )
 from fieldguide.guides import Guide, Runtime
+from fieldguide.models.load import say_licence
 from fieldguide.testing import write_tiny_checkpoint
 
 if TYPE_CHECKING:
@@ -221,3 +222,16 @@ def test_evaluation_names_rows_without_a_label(guide: Guide, manifest: Path) -> 
         stream.write("\nphotos/6.png,")
     with pytest.raises(UsageError, match=r"1 rows have no 'label'.*is not null"):
         guide.evaluate(manifest)
+
+
+def test_weights_for_research_only_are_named_once_and_can_be_refused(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    say_licence.cache_clear()
+    for _ in range(2):
+        fg.guide("remote_sensing").classify(photos / "0.png", ["forest", "airport"])
+    said = [record.message for record in caplog.records if "research use only" in record.message]
+    assert len(said) == 1
+    monkeypatch.setenv("FIELDGUIDE_RESEARCH_WEIGHTS", "refuse")
+    with pytest.raises(WeightsError, match="research use only"):
+        fg.guide("remote_sensing").classify(photos / "0.png", ["forest", "airport"])

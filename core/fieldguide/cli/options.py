@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -112,6 +113,8 @@ def make_runtime(settings: Mapping[str, Any]) -> Runtime:
     """Return how the job runs, from the shared options."""
     from fieldguide.guides import Runtime  # imports torch, so only when a command runs
 
+    if settings.get("quiet"):
+        logging.getLogger("fieldguide").setLevel(logging.ERROR)
     if settings.get("offline"):
         os.environ["HF_HUB_OFFLINE"] = "1"
     workers = settings.get("workers")

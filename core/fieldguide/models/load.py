@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from pathlib import Path
@@ -97,8 +98,14 @@ def load_encoder(record: ModelRecord, catalog: Catalog, device: torch.device) ->
     """
     build = catalog.models[record.architecture].load()
     if record.research_only:
-        logger.info("%s: weights for research use only; see %s", record.name, record.licence_file)
+        say_licence(record.name)
     return cast("Encoder", build(record, device))
+
+
+@functools.cache
+def say_licence(name: str) -> None:
+    """Say once a process that a model's weights may be used for research only."""
+    logger.warning("%s: weights for research use only; see 'fieldguide models %s'", name, name)
 
 
 def _local_record(folder: Path) -> ModelRecord:
