@@ -81,11 +81,12 @@ class Planner:
             )
         name, record = next(iter(records.items()), (None, None))
         encoder = None if record is None else self.encoder(record)
-        readers = {
-            group: self._reader(group, record if group == name else None, encoder,
-                                refusals.get(group), thumbnails=thumbnails)
-            for group in groups
-        }  # fmt: skip
+        readers = {}
+        for group, members in groups.items():
+            has_model = record if group == name else None
+            readers[group] = self._reader(
+                group, members, has_model, refusals.get(group), thumbnails=thumbnails
+            )
         modality_of = {item.id: group for group, members in groups.items() for item in members}
         modality = None if name is None else find_modality(self.domain, name)
         return Plan(RoutedReader(readers, modality_of), modality, record, encoder, refusals)
@@ -118,7 +119,7 @@ class Planner:
     def reader_of(self, item: Item) -> Reader:
         """Return the reader of one item, without a model."""
         (name,) = self._groups([item])
-        return self._reader(name, None, None, None, thumbnails=False)
+        return self._reader(name, [item], None, None, thumbnails=False)
 
     def all_loader_specs(self) -> list[LoaderSpec]:
         """Return the loaders of the named modality, or of all modalities of the domain."""
@@ -147,8 +148,8 @@ class Planner:
     def _reader(
         self,
         name: str,
+        items: Sequence[Item],
         record: ModelRecord | None,
-        encoder: Encoder | None,
         refusal: str | None,
         *,
         thumbnails: bool,
@@ -157,10 +158,11 @@ class Planner:
             return Reader({}, self.all_loader_specs(), None)
         modality = find_modality(self.domain, name)
         in_scope = record is None or covers(record, modality)
+        specs = loader_specs(modality, self.catalog)
         return Reader(
-            loaders=make_loaders(modality, self.catalog, self.options),
-            specs=loader_specs(modality, self.catalog),
-            contract=None if encoder is None else encoder.contract,
+            loaders=make_loaders(items, specs, self.options),
+            specs=specs,
+            contract=None if record is None else self.encoder(record).contract,
             repairs=modality.repairs,
             check=modality.import_target(modality.check) if modality.check else None,
             preview=modality.import_target(modality.preview) if modality.preview else None,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 import fieldguide as fg
 from fieldguide.benchmarks.classification import evaluate_predictions
 from fieldguide.results import Predictions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
@@ -20,6 +22,15 @@ LOWEST = 0.825
 """89.6 % was measured, with an interval by track from 85.5 to 93.5 %. With 12 taxa and 20 or fewer
 crops of most, a few crops move the mean by points. So the bound lies 3 points below the low end: it
 catches a model that is broken or fed with wrong pixels, not a change of rounding."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread; on a busy machine two wait for each other, twice as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def test_taxa_with_five_test_tracks_are_found_as_measured(shared_data: Path) -> None:

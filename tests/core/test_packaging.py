@@ -83,3 +83,20 @@ def _run_on(site: Path, script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=site
     )
+
+
+def test_a_domain_reads_its_plain_images_without_the_packages_of_its_other_readers(
+    unpacked: Path,
+) -> None:
+    script = (
+        "import sys\nsys.modules['rasterio'] = None\n"
+        "from PIL import Image\nimport fieldguide as fg\n"
+        "Image.new('RGB', (300, 300), 'green').save('scene.jpg')\n"
+        "print(fg.guide('remote_sensing').classify('scene.jpg', ['forest', 'sea'])[0].status)\n"
+        "Image.new('RGB', (300, 300), 'green').save('scene.tif')\n"
+        "try: fg.guide('remote_sensing').classify('scene.tif', ['forest', 'sea'])\n"
+        "except fg.FieldguideError as error: print(error)\n"
+    )
+    done = _run_on(unpacked, script)
+    assert done.stdout.startswith("ok\n"), done.stderr
+    assert "pip install 'fieldguide[remote-sensing]'" in done.stdout

@@ -22,15 +22,18 @@ from fieldguide.tuning.projector import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 IMAGES, IMAGE_WIDTH, TEXT_WIDTH, LATENT = 600, 64, 24, 8
 QUICK = ProjectorSettings(dim=16, steps=3, dropout=0.1, text_anchor=0.0)
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def planted(seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -6,13 +6,24 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 import fieldguide as fg
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread; on a busy machine two wait for each other, twice as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def manifest_of(shared_data: Path) -> Path:

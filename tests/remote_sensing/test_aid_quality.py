@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 import fieldguide as fg
 from fieldguide.benchmarks.classification import evaluate_predictions
@@ -15,9 +16,19 @@ from fieldguide.benchmarks.retrieval import retrieval_recalls
 from fieldguide.data.embedding_file import read_embeddings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread; on a busy machine two wait for each other, twice as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @functools.cache

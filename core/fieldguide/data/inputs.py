@@ -109,6 +109,16 @@ def loader_for(path: Path, loaders: Iterable[LoaderSpec]) -> LoaderSpec | None:
     return next((spec for spec in loaders if _has_magic(path, spec)), None)
 
 
+def loader_of(item: Item, loaders: Sequence[LoaderSpec]) -> LoaderSpec | None:
+    """Return the loader that reads an item; None when none does, or when it is in memory."""
+    if item.path is None or item.fault is not None:
+        return None
+    spec = loader_for(item.path, loaders)
+    if spec is None and item.path.is_dir():
+        return next((spec for spec in loaders if spec.unit == "folder"), None)
+    return spec
+
+
 def _as_iterable(inputs: Any) -> Iterable[Any]:
     single = (str, bytes, os.PathLike, Image.Image, np.ndarray)
     is_series = isinstance(inputs, Iterable) or hasattr(inputs, "__getitem__")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fieldguide.data.images import sample_of_image
-from fieldguide.data.inputs import Item, loader_for
+from fieldguide.data.inputs import Item, loader_of
 from fieldguide.errors import FieldguideError, InputError, LoadError
 from fieldguide.models.prepare import prepare
 from fieldguide.samples import RGB, SRGB8, Loader, Sample
@@ -137,9 +137,7 @@ class Reader:
             return sample_in_memory(item.image)
         if not item.path.exists():
             raise LoadError("no such file. Check the path.")
-        spec = loader_for(item.path, self.specs)
-        if spec is None and item.path.is_dir():
-            spec = next((spec for spec in self.specs if spec.unit == "folder"), None)
+        spec = loader_of(item, self.specs)
         if spec is None:
             endings = " ".join(sorted({s for spec in self.specs for s in spec.suffixes}))
             raise LoadError(f"no reader for such files; read are {endings}. Name a --domain.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.data.inputs import Item, loader_for
+from fieldguide.data.inputs import Item, loader_for, loader_of
 from fieldguide.errors import AmbiguousNameError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -79,12 +79,17 @@ def group_by_modality(
 
 
 def make_loaders(
-    modality: ModalitySpec, catalog: Catalog, options: Mapping[str, Any]
+    items: Iterable[Item], specs: Sequence[LoaderSpec], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the loaders of a modality, made with the domain options they take."""
+    """Return the loaders that some items need, made with the domain options they take.
+
+    Raises:
+        MissingExtraError: a loader that is needed lacks a package; the others need not be there.
+    """
+    needed = {spec.name: spec for item in items if (spec := loader_of(item, specs))}
     return {
-        spec.name: spec.load()(**{k: options[k] for k in spec.options if k in options})
-        for spec in loader_specs(modality, catalog)
+        name: spec.load()(**{k: options[k] for k in spec.options if k in options})
+        for name, spec in needed.items()
     }
 
 
