@@ -35,6 +35,7 @@ def main() -> None:
     names = read_names(DATA / "imagenet_class_names.txt")
     target = DATA / "imagenet_class_names.safetensors"
     save_file({"class_names": tower.encode(names).half()}, target)
+    target.chmod(0o644)  # safetensors keeps its files to their owner
     print(f"{len(names)} names, sha256 {file_digest(target)}")
 
 

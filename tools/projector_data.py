@@ -184,9 +184,10 @@ class FrozenSet:
 
     def _reader(self) -> Reader:
         modality = find_modality(self.catalog.domains[self.recipe.domain], self.recipe.modality)
+        specs = loader_specs(modality, self.catalog)
         return Reader(
-            loaders=make_loaders(modality, self.catalog, {}),
-            specs=loader_specs(modality, self.catalog),
+            loaders=make_loaders(self.items, specs, {}),
+            specs=specs,
             contract=self.contract,
             repairs=modality.repairs,
             check=modality.import_target(modality.check) if modality.check else None,

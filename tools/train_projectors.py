@@ -122,6 +122,7 @@ def save_pair(pair: ProjectorPair, path: Path, facts: Mapping[str, Any]) -> None
     path.parent.mkdir(parents=True, exist_ok=True)
     halves = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
     save_file(halves, path, metadata={"made": json.dumps(facts, sort_keys=True)})
+    path.chmod(0o644)  # safetensors keeps its files to their owner
 
 
 def train(recipe: Recipe, data: FrozenSet, seeds: int, unseen: bool) -> None:

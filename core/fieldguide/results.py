@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
@@ -14,6 +14,8 @@ from fieldguide.writers import write_result
 
 if TYPE_CHECKING:
     import pandas as pd
+
+RowT = TypeVar("RowT")
 
 NOTEBOOK_ROWS = 20
 
@@ -95,26 +97,30 @@ class Prediction:
         return self.guesses[0].label if self.guesses else None
 
 
-class Predictions(Result, Sequence[Prediction]):
-    """The predictions of one job, in the order of the inputs."""
+class Rows(Result, Sequence[RowT]):
+    """A result that is a sequence of rows."""
 
-    kind = "predictions"
-
-    def __init__(self, rows: Sequence[Prediction], provenance: Mapping[str, Any]) -> None:
+    def __init__(self, rows: Sequence[RowT], provenance: Mapping[str, Any]) -> None:
         self._rows = list(rows)
         self.provenance = provenance
 
     def __len__(self) -> int:
-        """Return how many inputs there were."""
+        """Return how many rows there are."""
         return len(self._rows)
 
     def __getitem__(self, place: Any) -> Any:
-        """Return the prediction at a place."""
+        """Return the row at a place."""
         return self._rows[place]
 
-    def __iter__(self) -> Iterator[Prediction]:
-        """Iterate over the predictions."""
+    def __iter__(self) -> Iterator[RowT]:
+        """Iterate over the rows."""
         return iter(self._rows)
+
+
+class Predictions(Rows[Prediction]):
+    """The predictions of one job, in the order of the inputs."""
+
+    kind = "predictions"
 
     def records(self) -> list[dict[str, Any]]:
         """Return one row a guess, best first: path, rank, label, probability, status, reason."""
@@ -146,27 +152,14 @@ class Match:
     thumbnail: bytes | None = field(default=None, repr=False)
 
 
-class Matches(Result, Sequence[Match]):
+class Matches(Rows[Match]):
     """The answers to one query, best first."""
 
     kind = "matches"
 
     def __init__(self, query: str, rows: Sequence[Match], provenance: Mapping[str, Any]) -> None:
+        super().__init__(rows, provenance)
         self.query = query
-        self._rows = list(rows)
-        self.provenance = provenance
-
-    def __len__(self) -> int:
-        """Return how many rows were found."""
-        return len(self._rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        """Return the match at a place."""
-        return self._rows[place]
-
-    def __iter__(self) -> Iterator[Match]:
-        """Iterate over the matches."""
-        return iter(self._rows)
 
     def records(self) -> list[dict[str, Any]]:
         """Return rank, path, similarity and metadata of each match; its own columns win."""

@@ -6,13 +6,12 @@ import contextlib
 import datetime
 import re
 import struct
-import threading
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import ContractError, LoadError
 from fieldguide.samples import RGB, SRGB8, SRGB16, Sample
 
@@ -54,7 +53,7 @@ class ImageLoader:
             LoadError: the file is missing, broken, or too large.
             ContractError: its pixels have no display range (float, 32 bit).
         """
-        with _errors_in_our_words(), _QUIET_PILLOW:
+        with _errors_in_our_words(), quiet_library(r"PIL\."):
             if path.exists() and not path.is_file():
                 raise LoadError("not a file. Name a file.")  # a pipe would be waited for, forever
             with Image.open(path) as image:
@@ -102,35 +101,6 @@ def _errors_in_our_words() -> Iterator[None]:
     except _BROKEN as error:
         reason = str(error) or type(error).__name__
         raise LoadError(f"broken image: {reason}. Copy or export it again.") from error
-
-
-class _QuietPillow:
-    """Hides Pillow's warnings while any thread reads; what matters is raised.
-
-    ``warnings.catch_warnings`` alone restores the filters in the wrong order when threads overlap.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._readers = 0
-        self._caught = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._readers == 0:
-                self._caught = warnings.catch_warnings()
-                self._caught.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-            self._readers += 1
-
-    def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            self._readers -= 1
-            if self._readers == 0:
-                self._caught.__exit__(None, None, None)
-
-
-_QUIET_PILLOW = _QuietPillow()
 
 
 def _pixels(image: Image.Image, repairs: list[str]) -> tuple[Any, tuple[str, ...], str]:

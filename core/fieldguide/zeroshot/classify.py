@@ -57,13 +57,13 @@ def best_guesses(
     Args:
         probabilities: (C,) over the labels.
         labels: C labels.
-        top: at most how many answers.
+        top: at most how many labels; "none of these" is not one of them.
         threshold: when even the best probability is below it, "none of these" comes first.
     """
     order = np.argsort(-probabilities, kind="stable")[:top]
     guesses = tuple(Guess(labels[place], float(probabilities[place])) for place in order)
     if guesses and float(probabilities.max()) < threshold:
-        return (Guess(NONE_OF_THESE, None), *guesses)[:top]
+        return (Guess(NONE_OF_THESE, None), *guesses)
     return guesses
 
 

@@ -7,7 +7,6 @@ the process; messages are ours, because pydicom's can quote what an element hold
 from __future__ import annotations
 
 import struct
-import warnings
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import ContractError, InputError, LoadError
 from fieldguide_medical.descriptions import known_words
 from fieldguide_medical.dicom_geometry import SlicePlace, stack
@@ -86,8 +86,7 @@ class DicomSeriesLoader:
             LoadError: missing, broken or not DICOM.
             ContractError: not one evenly stacked CT series in Hounsfield units.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings quote what elements hold
+        with quiet_library():  # pydicom's warnings quote what elements hold
             try:
                 return self._read(path)
             except InputError:

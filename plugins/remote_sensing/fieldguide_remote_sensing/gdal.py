@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import threading
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.session import DummySession
 
+from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import LoadError
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ class _CacheLimit:
 
 
 _cache_limit = _CacheLimit()
-_warnings_lock = threading.Lock()  # Python's warning filters belong to the process, too
 
 
 @contextmanager
@@ -76,8 +75,7 @@ def open_raster(path: Path) -> Iterator[Any]:
     driver = DRIVERS.get(path.suffix.lower(), "GTiff")
     try:
         with rasterio.Env(session=DummySession(), **OPTIONS), _cache_limit:
-            with _warnings_lock, warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)  # it says so in metadata
+            with quiet_library(category=NotGeoreferencedWarning):  # the metadata say so
                 dataset = rasterio.open(path, driver=driver, sharing=False)
             with dataset:
                 yield dataset
