@@ -21,6 +21,7 @@ from fieldguide.data.store_job import Filled, fill
 from fieldguide.data.stored import EMBEDDING_SUFFIX, stored_batches, stored_path
 from fieldguide.errors import UsageError
 from fieldguide.models.device import choose_device
+from fieldguide.models.load import lasting_name
 from fieldguide.planning import Plan, Planner
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.results import Predictions, StoreReport
@@ -95,7 +96,7 @@ class Guide:
             domain=self.domain,
             device=self.device,
             modality=None if modality is None else find_modality(self.domain, modality),
-            model=model,
+            model=None if model is None else lasting_name(model),
             options=self.options,
             out_of_scope=out_of_scope,
         )

@@ -148,6 +148,15 @@ def test_an_index_is_opened_again_with_its_model_and_searched(
     assert len(index.search("anything", k=3)) == 3
 
 
+def test_an_index_made_with_a_relative_model_opens_from_another_folder(
+    tiny: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny.parent)
+    fg.guide(model=tiny.name).index(photos, tmp_path / "a.fg")
+    monkeypatch.chdir(tmp_path)
+    assert len(fg.open_index(tmp_path / "a.fg").search("anything", k=2)) == 2
+
+
 def test_labels_and_classes_exclude_each_other(guide: Guide, photos: Path) -> None:
     with pytest.raises(UsageError, match="either labels"):
         guide.classify(photos)

@@ -27,15 +27,4 @@ def embed(inputs: tuple[str, ...], output: Path, **settings: Any) -> None:
     fieldguide classify photos.parquet --label cat --label dog
     """
     report = options.make_guide(settings).embed(list(inputs), output)
-    screen.print_failures((row["path"], row["status"], row["reason"]) for row in report.failed)
-    if not settings["quiet"]:
-        click.echo(
-            f"{report.added} embedded, {report.kept} kept, {len(report.failed)} failed; "
-            f"{report.total} vectors in {output}",
-            err=True,
-        )
-    used = report.added + report.kept
-    code = screen.exit_code(
-        used + len(report.failed), len(report.failed), strict=settings["strict"]
-    )
-    raise click.exceptions.Exit(code)
+    screen.end_store_job(report, "embedded", quiet=settings["quiet"], strict=settings["strict"])

@@ -36,16 +36,7 @@ def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings:
     report = made.report
     if report is None:
         raise RuntimeError("a job that stored gave no report")
-    screen.print_failures((row["path"], row["status"], row["reason"]) for row in report.failed)
-    if not settings["quiet"]:
-        click.echo(
-            f"{report.added} indexed, {report.kept} kept, {len(report.failed)} failed; "
-            f"{report.total} in {output}",
-            err=True,
-        )
-    total = report.added + report.kept + len(report.failed)
-    code = screen.exit_code(total, len(report.failed), strict=settings["strict"])
-    raise click.exceptions.Exit(code)
+    screen.end_store_job(report, "indexed", quiet=settings["quiet"], strict=settings["strict"])
 
 
 def _remove(inputs: tuple[str, ...], output: Path, where: str, settings: dict[str, Any]) -> None:

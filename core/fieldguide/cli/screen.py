@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from fieldguide.results import StoreReport
 
 ALL_DONE, NONE_USABLE, SOME_SKIPPED = 0, 1, 3
 GAP = "  "
@@ -51,6 +53,20 @@ def exit_code(total: int, failed: int, *, strict: bool) -> int:
     if failed == 0:
         return ALL_DONE
     return NONE_USABLE if strict or failed >= total else SOME_SKIPPED
+
+
+def end_store_job(report: StoreReport, verb: str, *, quiet: bool, strict: bool) -> NoReturn:
+    """Say what a job that stores vectors did, and end the command with its exit code."""
+    failed = len(report.failed)
+    print_failures((row["path"], row["status"], row["reason"]) for row in report.failed)
+    if not quiet:
+        click.echo(
+            f"{report.added} {verb}, {report.kept} kept, {failed} failed; "
+            f"{report.total} vectors in {report.target}",
+            err=True,
+        )
+    total = report.added + report.kept + failed
+    raise click.exceptions.Exit(exit_code(total, failed, strict=strict))
 
 
 def _text(value: Any) -> str:

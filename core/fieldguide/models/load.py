@@ -59,6 +59,12 @@ def named_model(name: str, catalog: Catalog) -> ModelRecord:
     return catalog.registry.model(name)
 
 
+def lasting_name(name: str) -> str:
+    """Return a model's name as a store can keep it: a folder as its absolute path."""
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if (folder / OPEN_CLIP_CONFIG).is_file() else name
+
+
 def pick_model(modality: ModalitySpec, catalog: Catalog, *, out_of_scope: bool = False,
                name: str | None = None) -> ModelRecord:  # fmt: skip
     """Return the model for a modality: the named one or the default.
