@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DATA_VARIABLE = "FIELDGUIDE_TEST_DATA"
 
@@ -19,6 +24,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("shared_data"):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the tests off the user's cache; processes that they start take it over."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FIELDGUIDE_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def a_process_of_its_own() -> Iterator[None]:
+    """Undo what --quiet and --offline set for a whole process: each test stands for one."""
+    logger, offline = logging.getLogger("fieldguide"), os.environ.get("HF_HUB_OFFLINE")
+    level = logger.level
+    yield
+    logger.setLevel(level)
+    os.environ.pop("HF_HUB_OFFLINE", None)
+    if offline is not None:
+        os.environ["HF_HUB_OFFLINE"] = offline
 
 
 @pytest.fixture

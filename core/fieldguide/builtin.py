@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from fieldguide import contract
 from fieldguide.hookspecs import API, hookimpl
-from fieldguide.specs import DomainSpec, LoaderSpec, MethodSpec, ModalitySpec, ModelSpec, WriterSpec
+from fieldguide.specs import (
+    BackendSpec,
+    DomainSpec,
+    LoaderSpec,
+    MethodSpec,
+    ModalitySpec,
+    ModelSpec,
+    WriterSpec,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,8 +70,49 @@ def register_models() -> Iterable[ModelSpec]:
     )
     yield ModelSpec(
         name="open_clip",
-        summary="Any open_clip model from a local folder",
+        summary="Any open_clip model: from the hub, a folder, or a file of weights",
         target="fieldguide.models.openclip:build_open_clip",
+    )
+    yield ModelSpec(
+        name="hf_clip",
+        summary="A model in the form of transformers' CLIPModel: from the hub or a folder",
+        target="fieldguide.models.openclip:build_open_clip",
+    )
+
+
+@hookimpl
+def register_backends() -> Iterable[BackendSpec]:
+    """Offer torch itself, torch.compile, OpenVINO and ONNX Runtime."""
+    yield BackendSpec(
+        name="torch",
+        summary="torch as it is; the default",
+        target="fieldguide.models.backends.eager:build_eager",
+        devices=("cpu", "cuda", "mps"),
+        precisions=("fp32", "bf16"),
+        packages=("torch",),
+    )
+    yield BackendSpec(
+        name="torch_compile",
+        summary="torch.compile: minutes to compile, for long jobs",
+        target="fieldguide.models.backends.compiled:build_compiled",
+        devices=("cpu", "cuda"),
+        precisions=("fp32", "bf16"),
+        packages=("torch",),
+    )
+    yield BackendSpec(
+        name="openvino",
+        summary="OpenVINO on the processor",
+        target="fieldguide.models.backends.openvino:build_openvino",
+        extra="openvino",
+        precisions=("fp32", "bf16"),
+        packages=("torch", "openvino"),
+    )
+    yield BackendSpec(
+        name="onnx",
+        summary="ONNX Runtime on the processor",
+        target="fieldguide.models.backends.onnx:build_onnx",
+        extra="onnx",
+        packages=("torch", "onnxruntime", "onnxscript"),
     )
 
 

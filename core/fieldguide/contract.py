@@ -32,8 +32,9 @@ class InputContract(Record):
         units: what the numbers mean.
         size_px: (height, width).
         resize: how another size becomes this one: "squash" both sides, "center_crop" after the
-            shorter side fits, or "pad" with the mean after the longer side fits.
+            shorter side fits, or "pad" after the longer side fits. Rounding is open_clip's.
         interpolation: of the resize, always antialiased.
+        fill: color of the padding, 0..255 for each band; None for the mean.
         mean: subtracted from each band, in ``units``.
         std: divides each band, in ``units``.
         min_valid_fraction: below this share of valid pixels an input is skipped.
@@ -45,14 +46,15 @@ class InputContract(Record):
     size_px: tuple[int, int]
     resize: Literal["squash", "center_crop", "pad"]
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    fill: tuple[int, ...] | None = None
     mean: tuple[float, ...]
     std: tuple[float, ...]
     min_valid_fraction: float = Field(default=0.05, ge=0, le=1)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what changes a vector."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """SHA-256 of what changes a vector; what is not stated does not count."""
+        return hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()
 
     def plan(self, sample: Sample, allowed: Sequence[str]) -> tuple[str, ...]:
         """Return the repairs that make a sample fit, in order.

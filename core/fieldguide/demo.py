@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fieldguide.errors import FieldguideError
-from fieldguide.guides import Guide, Runtime
+from fieldguide.guides import Guide
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.writers.html import render
 from fieldguide.writers.provenance import make_provenance, write_provenance
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fieldguide.demo_set import DemoImage, DemoSet
     from fieldguide.results import Match, Prediction
+    from fieldguide.runtime import Runtime
     from fieldguide.specs import DomainSpec
 
 MATCHES = 4

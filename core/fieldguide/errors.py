@@ -13,6 +13,8 @@
     |-- WeightsError             weights that are missing, changed or unsafe
     |-- SpaceMismatchError       vectors of two different spaces
     |-- StoreError               an index or embedding file that cannot be used
+    |-- OutOfMemoryError         the model does not fit into memory
+    |-- BackendError             a backend cannot run the model, or disagrees with torch
     `-- InputError               one input, recorded, the job goes on
         |-- LoadError            the file cannot be read
         |-- ContractError        the content is not what the encoder takes
@@ -62,6 +64,14 @@ class SpaceMismatchError(FieldguideError):
 
 class StoreError(FieldguideError):
     """An index or embedding file cannot be read or written."""
+
+
+class OutOfMemoryError(FieldguideError):
+    """Memory does not suffice for even one image."""
+
+
+class BackendError(FieldguideError):
+    """A backend cannot run a model, or its vectors differ too much from torch's."""
 
 
 class InputError(FieldguideError):

@@ -6,8 +6,6 @@ function ``fieldguide.guide``.
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,8 @@ from fieldguide.planning import Plan, Planner
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.results import Predictions, StoreReport
 from fieldguide.retrieval.where import matches, parse_where
+from fieldguide.runtime import AUTO, TORCH, Precision, Runtime
+from fieldguide.writers.history import rows_written_by
 from fieldguide.writers.provenance import make_provenance, write_provenance
 from fieldguide.zeroshot.class_sets import load_class_set, prompts_of_labels
 from fieldguide.zeroshot.classifier import ZeroShotClassifier, build_classifier
@@ -43,33 +43,18 @@ GENERAL = "general"
 KEEP_ALL = 1_000_000
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """How a job runs; it never changes a result.
-
-    Attributes:
-        device: "cpu", "cuda:0" ..., or None for the best there is.
-        batch_size: images a step of the model.
-        workers: threads that load and prepare.
-        progress: whether a progress bar is shown.
-    """
-
-    device: str | None = None
-    batch_size: int = 32
-    workers: int = min(4, os.cpu_count() or 1)
-    progress: bool = False
-
-
 class Guide:
     """Classifies, embeds, indexes and evaluates the images of one domain.
 
     Args:
         domain: name of an installed domain.
         modality: name of one of its modalities; by default found by the files.
-        model: a registry name or a local open_clip folder; by default the modality's own.
+        model: a registry name, ``hf-hub:org/name``, an open_clip folder, or ``ARCHITECTURE:FILE``;
+            by default the modality's own.
         options: the domain's options, such as ``{"assume_hu": True}``.
         out_of_scope: take the model's word on images it was not made for, every row marked.
-        runtime: device, batch size, workers, progress.
+        runtime: device, batch size, workers, progress, backend, precision.
+        roots: folders of which manifests may name files, beside their own and the current one.
 
     Raises:
         UnknownNameError: no such domain or modality.
@@ -84,9 +69,11 @@ class Guide:
         options: Mapping[str, Any] | None = None,
         out_of_scope: bool = False,
         runtime: Runtime | None = None,
+        roots: Sequence[str | Path] = (),
         catalog: Catalog | None = None,
     ) -> None:
         self.catalog = catalog or get_catalog()
+        self.roots = tuple(map(Path, roots))
         self.domain = self.catalog.domains[domain]
         self.options = dict(options or {})
         self.runtime = runtime or Runtime()
@@ -96,9 +83,10 @@ class Guide:
             domain=self.domain,
             device=self.device,
             modality=None if modality is None else find_modality(self.domain, modality),
-            model=None if model is None else lasting_name(model),
+            model=None if model is None else lasting_name(model, self.catalog),
             options=self.options,
             out_of_scope=out_of_scope,
+            runtime=self.runtime,
         )
 
     def classify(  # noqa: PLR0913 - the front door
@@ -240,7 +228,7 @@ class Guide:
         """Expand what the user named into items of this domain; see ``find_items``."""
         if isinstance(inputs, list) and inputs and all(isinstance(i, Item) for i in inputs):
             return inputs
-        return find_items(inputs, self.planner.all_loader_specs())
+        return find_items(inputs, self.planner.all_loader_specs(), self.roots)
 
     def encode(self, items: Sequence[Item], plan: Plan) -> Iterator[Batch]:
         """Load, prepare and encode items in batches, with a progress bar where it is wanted."""
@@ -248,7 +236,7 @@ class Guide:
             items,
             plan.reader,
             plan.encoder,
-            batch_size=self.runtime.batch_size,
+            batch_size=plan.batch_size,
             workers=self.runtime.workers,
         )
         off = None if self.runtime.progress else True  # None: only on a terminal
@@ -319,6 +307,7 @@ class Guide:
             space_digest="" if encoder is None else encoder.space.digest,
             contract=None if encoder is None else encoder.contract.model_dump(),
             device=str(self.device),
+            computing=dict(plan.computing),
             refused_modalities=dict(plan.refusals),
             **facts,
         )
@@ -343,6 +332,7 @@ class Guide:
         )
         facts = self.provenance(plan, added=filled.added, kept=filled.kept, total=total,
                                 failed=failed)  # fmt: skip
+        facts["rows_written_by"] = rows_written_by(target, plan.computing, filled)
         write_provenance(facts, target)
         return StoreReport(str(target), filled.added, filled.kept, total, failed, facts)
 
@@ -351,14 +341,17 @@ class Guide:
         return Filled(failed=[row for batch in self.encode(items, plan) for row in batch.rows])
 
 
-def guide(
+def guide(  # noqa: PLR0913 - the front door
     domain: str = GENERAL,
     *,
     modality: str | None = None,
     model: str | None = None,
     device: str | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
+    precision: Precision = AUTO,
+    backend: str = TORCH,
     progress: bool = False,
+    roots: Sequence[str | Path] = (),
     **options: Any,
 ) -> Guide:
     """Return a guide for one domain.
@@ -366,14 +359,23 @@ def guide(
     Args:
         domain: "general", or the name of an installed domain; see ``fieldguide plugins``.
         modality: one of its modalities; by default found by the files.
-        model: a registry name or a local open_clip folder.
+        model: a registry name, ``hf-hub:org/name``, an open_clip folder, or ``ARCHITECTURE:FILE``.
         device: "cpu", "cuda:0" ..., or None for the best there is.
-        batch_size: images a step of the model.
+        batch_size: images a step of the model; None lets memory decide.
+        precision: of the image side: "fp32", "bf16", or "auto" for bf16 in long jobs where a short
+            probe shows that it is faster and agrees.
+        backend: what runs the image side: "torch", "openvino", "onnx", or that of a plugin.
         progress: whether progress bars are shown.
+        roots: folders of which manifests may name files, beside their own and the current one.
         **options: the domain's own options, such as ``assume_hu=True``.
     """
-    runtime = Runtime(device=device, batch_size=batch_size, progress=progress)
-    return Guide(domain, modality=modality, model=model, options=options, runtime=runtime)
+    runtime = Runtime(
+        device=device, batch_size=batch_size, progress=progress, precision=precision,
+        backend=backend,
+    )  # fmt: skip
+    return Guide(
+        domain, modality=modality, model=model, options=options, runtime=runtime, roots=roots
+    )
 
 
 def open_index(folder: str | Path, *, runtime: Runtime | None = None) -> Index:
@@ -384,14 +386,16 @@ def open_index(folder: str | Path, *, runtime: Runtime | None = None) -> Index:
         UnknownNameError: its domain or model is not installed here.
     """
     from fieldguide.retrieval.index import Index  # lancedb takes 2 s to import
+    from fieldguide.retrieval.job import read_job
     from fieldguide.retrieval.lance_index import open_lance_index
 
     store = open_lance_index(folder)
+    about = read_job(store.about, store.folder)
     owner = Guide(
-        store.about["domain"],
-        modality=store.about["modality"],
-        model=store.about["model"],
-        options=store.about["options"],
+        about.domain,
+        modality=about.modality,
+        model=about.model,
+        options=about.options,
         runtime=runtime,
     )
     return Index(store, owner)

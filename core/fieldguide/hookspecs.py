@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fieldguide.specs import (
+        BackendSpec,
         BenchmarkSpec,
         CaptionConverterSpec,
         DomainSpec,
@@ -48,6 +49,11 @@ class Hooks(Protocol):
     @hookspec
     def register_models(self) -> Iterable[ModelSpec]:
         """Offer architectures; their checkpoints are records of registry.yaml."""
+        ...
+
+    @hookspec
+    def register_backends(self) -> Iterable[BackendSpec]:
+        """Offer ways to run the image side of a model, chosen by ``--backend``."""
         ...
 
     @hookspec

@@ -14,7 +14,10 @@ from fieldguide.data.routing import (
     make_loaders,
 )
 from fieldguide.errors import AmbiguousNameError, ScopeError
+from fieldguide.models.computing import ImageSide, OwnSide, image_side
 from fieldguide.models.load import covers, load_encoder, pick_model
+from fieldguide.models.text_cache import cache_texts
+from fieldguide.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +40,8 @@ class Plan:
         record: the model's record.
         encoder: the model.
         refusals: why items of other modalities are refused, by modality.
+        batch_size: images a step of the model.
+        computing: by which backend and in which precision the images are encoded, and why.
     """
 
     reader: RoutedReader
@@ -44,6 +49,8 @@ class Plan:
     record: ModelRecord | None
     encoder: Encoder | None
     refusals: Mapping[str, str]
+    batch_size: int = 1
+    computing: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -55,6 +62,7 @@ class Planner:
         model: the model the user named, or None.
         options: the domain's options.
         out_of_scope: whether a model may be used on what it was not made for.
+        runtime: backend, precision and batch size.
     """
 
     catalog: Catalog
@@ -64,7 +72,9 @@ class Planner:
     model: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     out_of_scope: bool = False
+    runtime: Runtime = field(default_factory=Runtime)
     _encoders: dict[str, Encoder] = field(default_factory=dict)
+    _sides: dict[str, ImageSide | OwnSide] = field(default_factory=dict)
 
     def plan(self, items: Sequence[Item], *, thumbnails: bool) -> Plan:
         """Group the items by modality, find the one model that covers them and make readers.
@@ -80,7 +90,6 @@ class Planner:
                 f"--modality {next(iter(records))}"
             )
         name, record = next(iter(records.items()), (None, None))
-        encoder = None if record is None else self.encoder(record)
         readers = {}
         for group, members in groups.items():
             has_model = record if group == name else None
@@ -89,13 +98,28 @@ class Planner:
             )
         modality_of = {item.id: group for group, members in groups.items() for item in members}
         modality = None if name is None else find_modality(self.domain, name)
-        return Plan(RoutedReader(readers, modality_of), modality, record, encoder, refusals)
+        reader = RoutedReader(readers, modality_of)
+        if name is None or record is None:
+            return Plan(reader, modality, record, None, refusals)
+        job = self.image_side(record).for_job(len(groups[name]), self.runtime.batch_size)
+        return Plan(reader, modality, record, job.encoder, refusals, job.batch_size, job.facts)
 
     def encoder(self, record: ModelRecord) -> Encoder:
         """Return the model of a record, built at the first call."""
         if record.name not in self._encoders:
-            self._encoders[record.name] = load_encoder(record, self.catalog, self.device)
+            encoder = load_encoder(record, self.catalog, self.device)
+            self._encoders[record.name] = cache_texts(encoder)
         return self._encoders[record.name]
+
+    def image_side(self, record: ModelRecord) -> ImageSide | OwnSide:
+        """Return what runs the images of a record's model."""
+        if record.name not in self._sides:
+            self._sides[record.name] = image_side(
+                self.encoder(record),
+                self.catalog.backends[self.runtime.backend],
+                self.runtime.precision,
+            )
+        return self._sides[record.name]
 
     def text_model(self) -> tuple[ModalitySpec, ModelRecord]:
         """Return the modality and model for a job without images.

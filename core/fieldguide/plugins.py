@@ -26,6 +26,7 @@ from fieldguide.errors import (
 )
 from fieldguide.registry import Registry, merge_registries, read_core_registry, read_resource
 from fieldguide.specs import (
+    BackendSpec,
     BenchmarkSpec,
     CaptionConverterSpec,
     DomainSpec,
@@ -52,6 +53,7 @@ _HOOKS: Mapping[str, type[Offer]] = {
     "register_domains": DomainSpec,
     "register_loaders": LoaderSpec,
     "register_models": ModelSpec,
+    "register_backends": BackendSpec,
     "register_caption_converters": CaptionConverterSpec,
     "register_writers": WriterSpec,
     "register_benchmarks": BenchmarkSpec,
@@ -170,6 +172,7 @@ class Catalog:
     domains: Offers[DomainSpec]
     loaders: Offers[LoaderSpec]
     models: Offers[ModelSpec]
+    backends: Offers[BackendSpec]
     caption_converters: Offers[CaptionConverterSpec]
     writers: Offers[WriterSpec]
     benchmarks: Offers[BenchmarkSpec]
@@ -184,6 +187,7 @@ class Catalog:
             self.domains,
             self.loaders,
             self.models,
+            self.backends,
             self.caption_converters,
             self.writers,
             self.benchmarks,

@@ -7,156 +7,81 @@ redefine a name; the user may.
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from fieldguide.errors import RegistryError, UnknownNameError
-from fieldguide.specs import Name, Record, list_faults, stays_inside
+from fieldguide.plain_yaml import load_yaml
+from fieldguide.registry_files import (
+    CoreFile,
+    CoreText,
+    HubFile,
+    LocalFile,
+    PackageFile,
+    ResourceFile,
+    WeightFile,
+)
+from fieldguide.registry_records import (
+    ArchitectureRecord,
+    DatasetRecord,
+    ModelRecord,
+    ReferenceRecord,
+)
+from fieldguide.specs import Name, Record, list_faults
 
-RECORD_KINDS = ("models", "architectures", "datasets")
-USER_VARIABLE = "FIELDGUIDE_REGISTRY"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
-Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*$")]
-
-
-Relative = Annotated[str, AfterValidator(stays_inside)]
-
-
-class PackageFile(Record):
-    """A file inside an installed package of the package index, at one exact version."""
-
-    package: str
-    version: str
-    path: Relative = Field(description="inside site-packages")
-    sha256: Sha256
-
-
-class ResourceFile(Record):
-    """A file that ships beside a plugin's registry."""
-
-    resource: Relative = Field(description="relative to the registry file")
-    sha256: Sha256
-
-
-class CoreFile(Record):
-    """A file inside the core's package, wherever the registry lies."""
-
-    core: Relative = Field(description="relative to the package fieldguide")
-    sha256: Sha256
-
-
-class CoreText(Record):
-    """A text inside the core's package, wherever the registry lies: a card."""
-
-    core: Relative = Field(description="relative to the package fieldguide")
-
-
-class LocalFile(Record):
-    """A file of the user's, relative to the registry file or absolute."""
-
-    file: str
-    sha256: Sha256 | None = None
-
-
-def _kind_of_file(value: Any) -> str | None:
-    """Return the key that says of which kind a weight file is, so that only its faults show."""
-    given = value if isinstance(value, dict) else vars(value) if isinstance(value, Record) else {}
-    return next((kind for kind in ("package", "resource", "core", "file") if kind in given), None)
-
-
-WeightFile = Annotated[
-    Annotated[PackageFile, Tag("package")]
-    | Annotated[ResourceFile, Tag("resource")]
-    | Annotated[CoreFile, Tag("core")]
-    | Annotated[LocalFile, Tag("file")],
-    Discriminator(
-        _kind_of_file,
-        custom_error_type="weight_file",
-        custom_error_message="a file needs one of the keys package, resource, core, file",
-    ),
+__all__ = [
+    "ArchitectureRecord",
+    "CoreFile",
+    "CoreText",
+    "DatasetRecord",
+    "HubFile",
+    "LocalFile",
+    "ModelRecord",
+    "PackageFile",
+    "ReferenceRecord",
+    "Registry",
+    "RegistryError",
+    "ResourceFile",
+    "WeightFile",
+    "merge_registries",
+    "overlay",
+    "parse_registry",
+    "read_core_registry",
+    "read_resource",
+    "user_registry_path",
 ]
 
-
-class ModelRecord(Record):
-    """One checkpoint.
-
-    Attributes:
-        architecture: name of a ModelSpec.
-        scope: modalities it was made for; "any" for a user's own model that does not say.
-        files: weights by role, as the architecture names them.
-        settings: what the architecture needs to know beside the weights.
-        research_only: True when the training data allow research use only.
-        card: a text that says what it is, where from and how good; beside the registry, or
-            ``{core: path}`` inside the core's package.
-    """
-
-    name: Name
-    summary: str
-    architecture: Name
-    embed_dim: int = Field(ge=1)
-    image_size_px: int = Field(ge=1)
-    scope: tuple[Name, ...] = Field(min_length=1)
-    licence: Licence
-    licence_file: Relative | None = None
-    research_only: bool = False
-    source: Url | None = None
-    card: Relative | CoreText | None = None
-    trained_on: tuple[Name, ...] = ()
-    files: dict[str, WeightFile] = Field(default={})
-    settings: dict[str, Any] = Field(default={})
-    origin: str = Field(default="", description="folder of the registry file; set by the reader")
-
-    @model_validator(mode="after")
-    def _research_weights_carry_their_licence(self) -> Self:
-        if self.research_only and self.licence_file is None:
-            raise ValueError("research_only weights need a licence_file")
-        return self
-
-
-class ArchitectureRecord(Record):
-    """A network without weights, as the configuration that its ModelSpec reads."""
-
-    name: Name
-    summary: str
-    spec: Name = Field(description="name of a ModelSpec")
-    config: dict[str, Any]
-
-
-class DatasetRecord(Record):
-    """One data set: where it comes from and under which licence."""
-
-    name: Name
-    summary: str
-    licence: str
-    source: Url
-    modality: Name
-    classes: int | None = Field(default=None, ge=1)
-    splits: dict[str, int] = Field(default={})
+RECORD_KINDS = ("models", "architectures", "datasets", "results")
+CHOICES = ("defaults", "recommended")
+USER_VARIABLE = "FIELDGUIDE_REGISTRY"
 
 
 class Registry(Record):
-    """The records of one file, or of several merged."""
+    """The records of one file, or of several merged.
+
+    Attributes:
+        defaults: the model that a modality uses when none is named, by modality.
+        recommended: a better model for a modality that has to be downloaded, by modality.
+        results: published figures.
+    """
 
     version: Literal[1]
     models: tuple[ModelRecord, ...] = ()
     architectures: tuple[ArchitectureRecord, ...] = ()
     datasets: tuple[DatasetRecord, ...] = ()
+    results: tuple[ReferenceRecord, ...] = ()
     defaults: dict[Name, Name] = Field(default={}, description="modality: model")
+    recommended: dict[Name, Name] = Field(default={}, description="modality: model")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -172,15 +97,14 @@ class Registry(Record):
         base: Registry | None = (info.context or {}).get("base")
         known = (self,) if base is None else (base, self)
         models = {record.name: record for registry in known for record in registry.models}
-        for modality, name in self.defaults.items():
-            if name not in models:
+        for label in CHOICES:
+            for modality, name in getattr(self, label).items():
+                _check_choice(label, modality, name, models)
+        for result in self.results:
+            if result.model is not None and result.model not in models:
                 raise ValueError(
-                    f"defaults: {modality!r} names the model {name!r}; models has {sorted(models)}"
-                )
-            if modality not in models[name].scope:
-                raise ValueError(
-                    f"defaults: the scope of {name!r} is {models[name].scope}, "
-                    f"which does not hold {modality!r}"
+                    f"result {result.name!r} is of the model {result.model!r}; "
+                    f"models has {sorted(models)}"
                 )
         datasets = {record.name for registry in known for record in registry.datasets}
         for record in self.models:
@@ -192,29 +116,35 @@ class Registry(Record):
         return self
 
     def model(self, name: str) -> ModelRecord:
-        """Return the model record of that name, or raise UnknownNameError."""
+        """Return the model record of that name.
+
+        Raises:
+            UnknownNameError: there is none; near names are told.
+        """
         for record in self.models:
             if record.name == name:
                 return record
-        names = ", ".join(record.name for record in self.models)
-        raise UnknownNameError(
-            f"No model is named {name!r}. There are: {names}.\nRun 'fieldguide models'."
-        )
+        names = [record.name for record in self.models]
+        raise UnknownNameError(f"{_unknown('model', name, names)}\nRun 'fieldguide models'.")
 
     def architecture(self, name: str) -> ArchitectureRecord:
         """Return the architecture record of that name, or raise UnknownNameError."""
         for record in self.architectures:
             if record.name == name:
                 return record
-        names = ", ".join(record.name for record in self.architectures)
-        raise UnknownNameError(f"No architecture is named {name!r}. There are: {names}.")
+        names = [record.name for record in self.architectures]
+        raise UnknownNameError(_unknown("architecture", name, names))
+
+    def results_of(self, model: str) -> tuple[ReferenceRecord, ...]:
+        """Return the published figures of one model record."""
+        return tuple(result for result in self.results if result.model == model)
 
     def with_user_overlay(self) -> Registry:
         """Return this registry with the user's own records on top; same names are replaced."""
         path = user_registry_path()
-        if not path.exists() and not os.environ.get(USER_VARIABLE):
-            return self
         try:
+            if not path.exists() and not os.environ.get(USER_VARIABLE):
+                return self
             return overlay(self, _read(path, str(path), base=self))
         except OSError as error:
             raise RegistryError(
@@ -226,12 +156,37 @@ class Registry(Record):
             ) from error
 
 
+def _check_choice(label: str, modality: str, name: str, models: Mapping[str, ModelRecord]) -> None:
+    """Raise ValueError for a model that is not there, not made for the modality or cannot run."""
+    if name not in models:
+        raise ValueError(
+            f"{label}: {modality!r} names the model {name!r}; models has {sorted(models)}"
+        )
+    record = models[name]
+    if modality not in record.scope:
+        raise ValueError(
+            f"{label}: the scope of {name!r} is {record.scope}, which does not hold {modality!r}"
+        )
+    if record.unsupported:
+        raise ValueError(f"{label}: {modality!r} names {name!r}, which this release cannot run")
+
+
+def _unknown(kind: str, name: str, names: list[str]) -> str:
+    """Return what to say of a name that no record has: near names, or all there are."""
+    message = f"No {kind} is named {name!r}."
+    if close := difflib.get_close_matches(name.lower().replace("-", "_"), names):
+        return f"{message} Did you mean {', '.join(map(repr, close))}?"
+    return f"{message} There are: {', '.join(names)}."
+
+
 def user_registry_path() -> Path:
     """Return where the user's own registry is looked for."""
     if named := os.environ.get(USER_VARIABLE):
         return Path(named)
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "fieldguide" / "registry.yaml"
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config")
+    with contextlib.suppress(RuntimeError):  # no HOME and no entry for this user
+        return base.expanduser() / "fieldguide" / "registry.yaml"
+    return Path(os.devnull, "registry.yaml")
 
 
 def read_core_registry() -> Registry:
@@ -252,14 +207,15 @@ def read_resource(resource: str, owner: str, base: Registry | None = None) -> Re
     Args:
         resource: ``package:path``.
         owner: the plugin's name.
-        base: the core's records, which it may refer to.
+        base: the core's records, which it may refer to; None reads them.
 
     Raises:
         RegistryError: it is not valid.
         OSError: it cannot be read.
     """
     package, _, relative = resource.partition(":")
-    return _read(Path(str(files(package))) / relative, f"{owner}'s {relative}", base)
+    known = read_core_registry() if base is None else base
+    return _read(Path(str(files(package))) / relative, f"{owner}'s {relative}", known)
 
 
 def merge_registries(base: Registry, added: Registry) -> Registry:
@@ -269,8 +225,9 @@ def merge_registries(base: Registry, added: Registry) -> Registry:
         theirs = {record.name for record in getattr(added, label)}
         if both := ours & theirs:
             raise RegistryError(f"its registry redefines {label}: {', '.join(sorted(both))}.")
-    if both := set(base.defaults) & set(added.defaults):
-        raise RegistryError(f"its registry redefines defaults: {', '.join(sorted(both))}.")
+    for label in CHOICES:
+        if both := set(getattr(base, label)) & set(getattr(added, label)):
+            raise RegistryError(f"its registry redefines {label}: {', '.join(sorted(both))}.")
     return overlay(base, added)
 
 
@@ -280,7 +237,9 @@ def overlay(base: Registry, top: Registry) -> Registry:
     for label in RECORD_KINDS:
         both = (*getattr(base, label), *getattr(top, label))
         records[label] = tuple({record.name: record for record in both}.values())
-    return Registry(version=1, **records, defaults={**base.defaults, **top.defaults})
+    for label in CHOICES:
+        records[label] = {**getattr(base, label), **getattr(top, label)}
+    return Registry(version=1, **records)
 
 
 def parse_registry(
@@ -313,7 +272,7 @@ def parse_registry(
 
 def _read(path: Path, where: str, base: Registry | None = None) -> Registry:
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = load_yaml(path)
+    except yaml.YAMLError as error:
         raise RegistryError(f"{where} is not YAML: {error}. Edit the file.") from error
     return parse_registry(content, where, path.parent, base)

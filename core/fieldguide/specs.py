@@ -171,6 +171,7 @@ class ModalitySpec(Offer):
 
 CORE_OPTIONS = frozenset(
     {
+        "backend",
         "batch_size",
         "classes",
         "device",
@@ -178,6 +179,7 @@ CORE_OPTIONS = frozenset(
         "group_column",
         "help",
         "image",
+        "json",
         "k",
         "label",
         "label_column",
@@ -187,8 +189,11 @@ CORE_OPTIONS = frozenset(
         "offline",
         "out_of_scope",
         "output",
+        "precision",
         "quiet",
         "remove",
+        "results",
+        "root",
         "strict",
         "template",
         "threshold",
@@ -247,6 +252,28 @@ class ModelSpec(Spec):
     """
 
     kind: ClassVar[str] = "model"
+
+
+class BackendSpec(Spec):
+    """Runs the image side of a model. Target: ``(module, example, *, dtype, device, folder)``.
+
+    The target returns an ``ImageTower`` whose features equal those of ``module``. It is given the
+    torch module from (N, C, H, W) uint8 pixels to (N, D) features, an example of two images, the
+    type to compute in, the device, and a folder for converted files that belongs to this model and
+    these versions, or None when nothing may be kept. What it returns is compared with torch before
+    it is used, and refused when it differs.
+
+    Attributes:
+        devices: the kinds of device that it can compute on.
+        precisions: the types that it can compute in.
+        packages: distributions whose version may change a result.
+    """
+
+    kind: ClassVar[str] = "backend"
+
+    devices: tuple[Literal["cpu", "cuda", "mps"], ...] = Field(default=("cpu",), min_length=1)
+    precisions: tuple[Literal["fp32", "bf16"], ...] = Field(default=("fp32",), min_length=1)
+    packages: tuple[str, ...] = ()
 
 
 class CaptionConverterSpec(Spec):

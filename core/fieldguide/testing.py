@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import open_clip
-import torch
-from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Split
-from tokenizers.processors import TemplateProcessing
 
 from fieldguide.hookspecs import API, PROJECT, Hooks
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.registry import read_resource
 from fieldguide.specs import DomainSpec, Offer, Spec
+from fieldguide.tiny_checkpoints import KINDS, model_config, write_checkpoint
 from fieldguide.zeroshot.class_sets import load_class_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
-
-CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789 .,-'"
 
 
 def check_plugin(plugin: ModuleType, catalog: Catalog | None = None) -> list[str]:
@@ -100,48 +90,12 @@ def write_tiny_checkpoint(folder: Path, *, architecture: str = "tiny_vit", seed:
 
     Args:
         folder: is made.
-        architecture: an architecture record of the registry.
+        architecture: an architecture record of the registry, or one of
+            ``fieldguide.tiny_checkpoints.KINDS``: SigLIP, CoCa, timm and HF towers and others.
         seed: of the weights; another seed is another space.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    config = dict(get_catalog().registry.architecture(architecture).config)
-    size = config["vision_cfg"]["image_size"]
-    _character_tokenizer(folder, config["text_cfg"]["vocab_size"])
-    torch.manual_seed(seed)
-    model = open_clip.CLIP(
-        embed_dim=config["embed_dim"],
-        vision_cfg=config["vision_cfg"],
-        text_cfg={k: v for k, v in config["text_cfg"].items() if k != "hf_tokenizer_name"},
-    )
-    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
-    preprocess = {
-        "size": [size, size],
-        "mean": list(open_clip.OPENAI_DATASET_MEAN),
-        "std": list(open_clip.OPENAI_DATASET_STD),
-        "interpolation": "bicubic",
-        "resize_mode": "shortest",
-    }
-    content = {"model_cfg": config, "preprocess_cfg": preprocess}
-    (folder / "open_clip_config.json").write_text(json.dumps(content, indent=2), "utf-8")
-    return folder
-
-
-def _character_tokenizer(folder: Path, vocabulary_size: int) -> None:
-    """Write a tokenizer of single characters; the end token has the highest number."""
-    start, end = vocabulary_size - 2, vocabulary_size - 1
-    vocabulary = {"<pad>": 0, "<unk>": 1, "<start>": start, "<end>": end}
-    vocabulary |= {character: place for place, character in enumerate(CHARACTERS, start=2)}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = Split(Regex("."), "isolated")
-    tokenizer.post_processor = TemplateProcessing(
-        single="<start> $A <end>", special_tokens=[("<start>", start), ("<end>", end)]
-    )
-    tokenizer.save(str(folder / "tokenizer.json"))
-    names = {
-        "pad_token": "<pad>",
-        "unk_token": "<unk>",
-        "bos_token": "<start>",
-        "eos_token": "<end>",
-    }
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64, **names}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")
+    if architecture in KINDS:
+        config = model_config(architecture)
+    else:
+        config = dict(get_catalog().registry.architecture(architecture).config)
+    return write_checkpoint(folder, config, seed=seed)

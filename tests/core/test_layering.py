@@ -25,7 +25,7 @@ PACKAGES = {"fieldguide": CORE, **PLUGINS}
 
 LIGHT_NAMES = (
     *("__init__", "__main__", "builtin", "contract", "errors", "extras", "hookspecs"),
-    *("plugins", "registry", "samples", "specs"),
+    *("plugins", "registry", "registry_files", "registry_records", "samples", "specs"),
 )
 LIGHT = [
     *(CORE / f"{name}.py" for name in LIGHT_NAMES),

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldguide.data.inputs import Item, _number, find_items, read_manifest
+from fieldguide.data.inputs import Item, find_items, read_manifest
+from fieldguide.data.manifests import _number
 from fieldguide.errors import UsageError
 
 if TYPE_CHECKING:

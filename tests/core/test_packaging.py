@@ -54,7 +54,8 @@ def test_the_wheel_ships_every_file_that_a_registry_names(unpacked: Path) -> Non
         "for record in catalog.registry.models:\n"
         "    assert record.origin.startswith(r'SITE'), record.origin\n"
         "    for weight in record.files.values():\n"
-        "        assert file_digest(locate(weight, record)) == weight.sha256\n"
+        "        if not hasattr(weight, 'hub'):\n"
+        "            assert file_digest(locate(weight, record)) == weight.sha256\n"
         "print(len(catalog.registry.models))\n"
     ).replace("SITE", str(unpacked))
     done = _run_on(unpacked, script)

@@ -120,9 +120,14 @@ def test_a_checksum_is_64_lower_case_hexadecimal_digits(digest: Any) -> None:
     assert "sha256" in faults_of(models=[model_with_file(resource="w", sha256=digest)])
 
 
-def test_a_weight_file_names_its_kind_by_one_of_four_keys() -> None:
+def test_a_weight_file_names_its_kind_by_one_of_five_keys() -> None:
     faults = faults_of(models=[model_with_file(url="https://example.org", sha256=ZEROS)])
-    assert "a file needs one of the keys package, resource, core, file" in faults
+    assert "a file needs one of the keys package, resource, core, file, hub" in faults
+
+
+@pytest.mark.parametrize("hub", ["name", "/org/name", "org/name/x", "https://h/o/n", "org name/x"])
+def test_a_hub_is_named_by_organisation_and_name(hub: str) -> None:
+    assert "hub" in faults_of(models=[model_with_file(hub=hub, path="w.safetensors")])
 
 
 @pytest.mark.parametrize("licence", ["MIT", "CC-BY-4.0", "Apache-2.0 WITH LLVM-exception",
@@ -143,6 +148,51 @@ def test_weights_for_research_only_need_a_licence_file() -> None:
     assert parse(models=[research | {"licence_file": "LICENSE.txt"}]).models[0].research_only
 
 
+def test_weights_for_research_only_on_the_hub_need_a_source() -> None:
+    on_hub = {"hub": "org/name", "path": "w.safetensors"}
+    beside = {"resource": "w.safetensors", "sha256": ZEROS}
+    research = MODEL | {"research_only": True, "files": {"weights": on_hub}}
+    sourced = research | {"source": "https://example.org"}
+
+    assert "or a source when all their files are on the hub" in faults_of(models=[research])
+    assert parse(models=[sourced]).models[0].research_only
+    mixed = sourced | {"files": {"weights": on_hub, "join": beside}}
+    assert "need a licence_file" in faults_of(models=[mixed])
+
+
+def test_only_a_model_that_cannot_run_may_be_made_for_no_modality() -> None:
+    nowhere = MODEL | {"scope": []}
+
+    assert "scope is empty" in faults_of(models=[nowhere])
+    assert parse(models=[nowhere | {"unsupported": "needs other code"}]).models[0].scope == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, "ready"),
+        ({"settings": {"folder": "/models/mine"}}, "ready"),
+        ({"files": {"weights": {"file": "w.pt"}}}, "ready"),
+        ({"settings": {"hub": "org/name"}}, "downloads"),
+        ({"settings": {"architecture": "ViT-B-32", "pretrained": "openai"}}, "downloads"),
+        ({"files": {"weights": {"hub": "org/name", "path": "w.pt"}}}, "downloads"),
+        ({"settings": {"hub": "org/name"}, "unsupported": "needs other code"}, "unsupported"),
+    ],
+)
+def test_a_record_says_whether_it_is_ready_downloads_or_cannot_run(
+    change: dict[str, Any], expected: str
+) -> None:
+    assert parse(models=[MODEL | change]).models[0].availability == expected
+
+
+def test_a_size_that_an_architecture_needs_and_the_record_lacks_is_an_error() -> None:
+    record = parse(models=[MODEL | {"embed_dim": None}]).models[0]
+
+    assert record.stated("image_size_px") == MODEL["image_size_px"]
+    with pytest.raises(RegistryError, match=r"needs the field embed_dim\. Edit your registry"):
+        record.stated("embed_dim")
+
+
 def test_a_record_knows_the_folder_of_its_file_whatever_the_file_says() -> None:
     assert parse(models=[MODEL | {"origin": "/elsewhere"}]).models[0].origin == "/folder"
 
@@ -151,7 +201,7 @@ def test_the_schema_for_editors_lists_the_fields_of_every_record() -> None:
     schema = Registry.model_json_schema()
 
     assert set(schema["properties"]) == {
-        "version", "models", "architectures", "datasets", "defaults",
+        "version", "models", "architectures", "datasets", "results", "defaults", "recommended",
     }  # fmt: skip
     assert "sha256" in schema["$defs"]["PackageFile"]["properties"]
 
@@ -172,14 +222,31 @@ def test_a_name_occurs_once_among_records_of_a_kind(kind: str, record: dict[str,
     assert f"{kind} has the same name twice: {record['name']}" in faults
 
 
-def test_a_default_names_a_model_of_the_file() -> None:
-    faults = faults_of(models=[MODEL], defaults={"photo": "no_model"})
+@pytest.mark.parametrize("choice", ["defaults", "recommended"])
+def test_a_default_names_a_model_of_the_file(choice: str) -> None:
+    faults = faults_of(models=[MODEL], **{choice: {"photo": "no_model"}})
     assert "'photo' names the model 'no_model'; models has ['my_model']" in faults
 
 
-def test_a_default_model_was_made_for_its_modality() -> None:
-    faults = faults_of(models=[MODEL], defaults={"radiograph": "my_model"})
+@pytest.mark.parametrize("choice", ["defaults", "recommended"])
+def test_a_default_model_was_made_for_its_modality(choice: str) -> None:
+    faults = faults_of(models=[MODEL], **{choice: {"radiograph": "my_model"}})
     assert "does not hold 'radiograph'" in faults
+
+
+@pytest.mark.parametrize("choice", ["defaults", "recommended"])
+def test_a_default_model_can_run(choice: str) -> None:
+    other = MODEL | {"unsupported": "needs other code"}
+    assert "cannot run" in faults_of(models=[other], **{choice: {"photo": "my_model"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("embeded_conse", "Did you mean 'embedded_conse'"), ("xyz", "There are: embedded_conse, ")],
+)
+def test_an_unknown_model_is_told_near_names_or_all(name: str, said: str) -> None:
+    with pytest.raises(UnknownNameError, match=said):
+        read_core_registry().model(name)
 
 
 def test_a_model_is_trained_on_data_sets_of_the_file() -> None:

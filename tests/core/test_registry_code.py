@@ -45,14 +45,15 @@ def test_a_wider_modality_and_the_loaders_of_each_are_offered(catalog: Catalog) 
 
 
 def test_every_architecture_is_an_offered_model(catalog: Catalog) -> None:
-    wanted = {record.architecture for record in catalog.registry.models}
+    wanted = {r.architecture for r in catalog.registry.models if not r.unsupported}
     wanted |= {record.spec for record in catalog.registry.architectures}
     assert wanted <= set(catalog.models)
 
 
 def test_every_default_and_every_scope_is_an_offered_modality(catalog: Catalog) -> None:
     named = {name for record in catalog.registry.models for name in record.scope}
-    assert named | set(catalog.registry.defaults) <= {ANY, *modalities(catalog)}
+    chosen = {*catalog.registry.defaults, *catalog.registry.recommended}
+    assert named | chosen <= {ANY, *modalities(catalog)}
 
 
 def test_every_data_set_is_of_an_offered_modality(catalog: Catalog) -> None:

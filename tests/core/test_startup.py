@@ -98,6 +98,7 @@ def test_importing_the_package_imports_none_of_its_dependencies() -> None:
         (("models",), "embedded_conse"),
         (("classify", "--help"), "--label"),
         (("search", "--help"), "--where"),
+        (("doctor", "--help"), "--offline"),
     ],
 )
 def test_a_command_that_only_tells_imports_nothing_heavy(

@@ -207,7 +207,8 @@ def test_every_weight_file_of_the_suite_is_the_one_its_record_names(
     records = build_catalog(disabled=()).registry.models
     assert records
     for model in records:
-        assert set(weight_paths(model)) == set(model.files)
+        if model.availability == "ready":  # others would be downloaded
+            assert set(weight_paths(model)) == set(model.files)
 
 
 class RunsACommand:

@@ -32,8 +32,8 @@ def one_thread() -> Iterator[None]:
 
 
 @functools.cache
-def guide() -> fg.Guide:
-    return fg.guide("remote_sensing", modality="rgb_scene")
+def guide(root: Path) -> fg.Guide:
+    return fg.guide("remote_sensing", modality="rgb_scene", roots=[root])
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,14 @@ def embedded(shared_data: Path, folder: Path) -> Path:
     manifest, output = folder / "test.jsonl", folder / "test.parquet"
     if not output.exists():
         manifest.write_text("\n".join(map(json.dumps, chosen)), "utf-8")
-        assert guide().embed(manifest, output).failed == ()
+        assert guide(shared_data).embed(manifest, output).failed == ()
     return output
 
 
 def test_scene_classes_are_named_in_at_least_87_of_100_test_scenes(
     shared_data: Path, folder: Path
 ) -> None:
-    found = guide().classify(embedded(shared_data, folder), classes="aid", top=30)
+    found = guide(shared_data).classify(embedded(shared_data, folder), classes="aid", top=30)
     evaluation = evaluate_predictions(found, label_column="label")
     assert (evaluation.classified, len(evaluation.labels)) == (1027, 30)
     assert evaluation.accuracy.value >= 0.87
@@ -71,8 +71,8 @@ def test_mean_recall_of_distinct_captions_is_at_least_21_percent(
     captions = sorted({caption for captions in owned for caption in captions})
     place = {caption: number for number, caption in enumerate(captions)}
     pairs = [(row, place[caption]) for row, given in enumerate(owned) for caption in given]
-    _, record = guide().planner.text_model()
-    texts = guide().planner.encoder(record).encode_texts(captions)
+    _, record = guide(shared_data).planner.text_model()
+    texts = guide(shared_data).planner.encoder(record).encode_texts(captions)
     recalls = retrieval_recalls(stored.embeddings, texts, np.array(pairs))
     assert (len(stored.ids), len(captions)) == (1027, 3094)
     assert recalls.mean_recall.value >= 0.21

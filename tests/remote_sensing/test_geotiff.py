@@ -19,7 +19,7 @@ from fieldguide.data.inputs import Item
 from fieldguide.data.pipeline import Reader
 from fieldguide.errors import ContractError, LoadError
 from fieldguide.models.prepare import prepare
-from fieldguide_remote_sensing import geotiff
+from fieldguide_remote_sensing import cost
 from fieldguide_remote_sensing.geotiff import GeoTiffLoader
 from fieldguide_remote_sensing.plugin import RGB_SCENE, register_loaders
 
@@ -230,8 +230,8 @@ def test_a_file_that_is_not_there_is_a_load_error(tmp_path: Path) -> None:
 def test_large_rasters_are_read_small_and_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(geotiff, "MAX_PIXELS", 10_000)
-    monkeypatch.setattr(geotiff, "MAX_SIDE_PX", 64)
+    monkeypatch.setattr(cost, "MAX_PIXELS", 10_000)
+    monkeypatch.setattr(cost, "MAX_SIDE_PX", 64)
     array = np.repeat(np.repeat(values((64, 32, 3)), 4, axis=0), 4, axis=1)  # 256 x 128
     sample = GeoTiffLoader()(write(tmp_path / "a.tif", array, photometric="RGB"))
     assert sample.repairs == ("read_decimated",)
@@ -251,7 +251,7 @@ def test_large_rasters_are_read_small_and_marked(
 def test_what_is_read_stays_within_the_limits(
     size: tuple[int, int, int], expected: tuple[int, int]
 ) -> None:
-    assert geotiff.read_size_px(*size) == expected
+    assert cost.read_size_px(*size) == expected
 
 
 def test_a_giant_without_overviews_is_skipped_with_the_command(tmp_path: Path) -> None:

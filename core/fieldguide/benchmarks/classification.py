@@ -121,7 +121,10 @@ def evaluate_predictions(
     """
     rows = [row for row in predictions if row.guesses]
     if not rows:
-        raise UsageError("None of the rows could be classified, so there is nothing to evaluate.")
+        first = next((f" The first: {row.reason}" for row in predictions), "")
+        raise UsageError(
+            f"None of the rows could be classified, so there is nothing to evaluate.{first}"
+        )
     if any(row.guesses[0].probability is None for row in rows):
         raise UsageError("'none of these' cannot be evaluated. Classify without a threshold.")
     labels = tuple(sorted({guess.label for row in rows for guess in row.guesses}))

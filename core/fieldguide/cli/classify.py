@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fieldguide.cli import options, screen
+from fieldguide.cli.better_model import say_better_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,5 +58,8 @@ def classify(
     if not settings["quiet"]:
         where = "" if output is None else f"; written to {output}"
         click.echo(screen.summary_line(row.status for row in predictions) + where, err=True)
+        if settings["model"] is None:
+            made = predictions.provenance
+            say_better_model(guide.catalog, made["modality"], (made["model"] or {}).get("name"))
     code = screen.exit_code(len(predictions), len(failed), strict=settings["strict"])
     raise click.exceptions.Exit(code)

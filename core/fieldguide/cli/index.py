@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from fieldguide.cli import options, screen
+from fieldguide.cli.better_model import say_better_model
 
 
 @click.command(cls=options.DomainCommand)
@@ -36,6 +37,9 @@ def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings:
     report = made.report
     if report is None:
         raise RuntimeError("a job that stored gave no report")
+    if not settings["quiet"] and settings["model"] is None:
+        facts = report.provenance
+        say_better_model(made.guide.catalog, facts["modality"], (facts["model"] or {}).get("name"))
     screen.end_store_job(report, "indexed", quiet=settings["quiet"], strict=settings["strict"])
 
 

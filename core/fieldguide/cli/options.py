@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fieldguide.runtime import AUTO, PRECISIONS, TORCH, Runtime
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fieldguide.guides import Guide, Runtime
+    from fieldguide.guides import Guide
     from fieldguide.specs import OptionSpec
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -66,9 +68,19 @@ inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUTS...")
 domain_options = _chain(
     click.option("--domain", default="general", show_default=True, help="See 'plugins'."),
     click.option("--modality", help="Which of the domain's kinds of image; else by the files."),
-    click.option("--model", help="A name from 'models', or a local open_clip folder."),
+    click.option(
+        "--model", help="A name from 'models', hf-hub:ORG/NAME, ./FOLDER, or ARCHITECTURE:FILE."
+    ),
     click.option(
         "--out-of-scope", is_flag=True, help="Use a model on images it was not made for; marked."
+    ),
+    click.option(
+        "--root",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Manifests may name files of this folder too, beside their own and the "
+        "current one; repeat.",
     ),
 )
 
@@ -77,9 +89,22 @@ run_options = _chain(
     click.option(
         "--batch-size",
         type=click.IntRange(1),
-        default=32,
+        default=None,
+        help="Images a step of the model; else by memory.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default=AUTO,
         show_default=True,
-        help="Images a step of the model.",
+        help="Of the image side. auto: bf16 in long jobs where a probe shows that it pays.",
+    ),
+    click.option(
+        "--backend",
+        default=TORCH,
+        show_default=True,
+        metavar="NAME",
+        help="What runs the image side: torch, openvino, onnx; see 'plugins'.",
     ),
     click.option("--workers", type=click.IntRange(1), default=None, help="Loading threads."),
     click.option("--offline", is_flag=True, help="Never reach for a network."),
@@ -111,8 +136,6 @@ output_option = click.option(
 
 def make_runtime(settings: Mapping[str, Any]) -> Runtime:
     """Return how the job runs, from the shared options."""
-    from fieldguide.guides import Runtime  # imports torch, so only when a command runs
-
     if settings.get("quiet"):
         logging.getLogger("fieldguide").setLevel(logging.ERROR)
     if settings.get("offline"):
@@ -120,7 +143,9 @@ def make_runtime(settings: Mapping[str, Any]) -> Runtime:
     workers = settings.get("workers")
     return Runtime(
         device=settings.get("device"),
-        batch_size=settings.get("batch_size", 32),
+        batch_size=settings.get("batch_size"),
+        precision=settings.get("precision", AUTO),
+        backend=settings.get("backend", TORCH),
         progress=not settings.get("quiet", False),
         **({} if workers is None else {"workers": workers}),
     )
@@ -156,6 +181,7 @@ def make_guide(settings: Mapping[str, Any]) -> Guide:
         options=given,
         out_of_scope=settings["out_of_scope"],
         runtime=make_runtime(settings),
+        roots=settings["root"],
     )
 
 

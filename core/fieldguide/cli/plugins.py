@@ -19,12 +19,14 @@ def plugins(strict: bool) -> None:
     catalog = get_catalog()
     click.echo(f"{CORE}: ok")
     _print_domains(catalog, CORE)
+    _print_backends(catalog, CORE)
     for info in catalog.plugins:
         click.echo(f"{info.name} ({info.distribution} {info.version}): {info.state}")
         for line in info.pip_lines:
             click.echo(f"  incomplete. Run: {line}")
         if info.state == "ok":
             _print_domains(catalog, info.name)
+            _print_backends(catalog, info.name)
     problems = catalog.problems()
     for problem in problems:
         click.echo(f"problem: {problem}", err=True)
@@ -46,3 +48,14 @@ def _print_domains(catalog: Catalog, owner: str) -> None:
             click.echo(f"    --classes {resource.rpartition('/')[2].removesuffix('.yaml')}")
         for option in domain.options:
             click.echo(f"    --{option.name.replace('_', '-')}: {option.help}")
+
+
+def _print_backends(catalog: Catalog, owner: str) -> None:
+    from fieldguide.extras import is_complete
+
+    for backend in catalog.backends.usable():
+        if owner not in catalog.backends.owners(backend.name):
+            continue
+        click.echo(f"  --backend {backend.name}: {backend.summary}")
+        if backend.extra and not is_complete(backend.distribution, backend.extra):
+            click.echo(f"    not installed. Run: {backend.pip_line}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections import Counter
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
 ALL_DONE, NONE_USABLE, SOME_SKIPPED = 0, 1, 3
 GAP = "  "
 REASONS_SHOWN = 5
+MAX_SHOWN = 4000
+_COMMANDS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # of a terminal, but for tab and new line
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"  # order of text; half characters
+)
+
+
+def clean(text: str) -> str:
+    r"""Return a text that a terminal only shows: what would command it is spelled out.
+
+    Names of files and what files say of themselves come from strangers; an escape sequence in
+    them could clear the screen, retype a title or hide a line.
+
+    >>> clean("a\x1b[2J.jpg")
+    'a\\x1b[2J.jpg'
+    """
+    shown = _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
+    return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]} ..."
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -24,7 +43,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
     cells = [[_text(row.get(name)) for name in columns] for row in rows]
     table = [list(columns), *cells]
     widths = [max(len(line[place]) for line in table) for place in range(len(columns))]
-    is_terminal = sys.stdout.isatty()
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: closed by the caller
     limit = shutil.get_terminal_size().columns if is_terminal else None
     for line in table:
         padded = GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -35,7 +54,7 @@ def print_failures(failed: Iterable[tuple[str, str, str]]) -> None:
     """Say on stderr which inputs failed and why: path, status, reason."""
     rows = list(failed)
     for path, status, reason in rows[:REASONS_SHOWN]:
-        click.echo(f"{status}: {path}: {reason}", err=True)
+        click.echo(clean(_line(f"{status}: {path}: {reason}")), err=True)
     if len(rows) > REASONS_SHOWN:
         click.echo(f"... and {len(rows) - REASONS_SHOWN} more", err=True)
 
@@ -72,5 +91,8 @@ def end_store_job(report: StoreReport, verb: str, *, quiet: bool, strict: bool) 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return clean(_line(f"{value:.3f}" if isinstance(value, float) else str(value)))
+
+
+def _line(text: str) -> str:
     return " ".join(text.split())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fieldguide.cli import options, screen
+from fieldguide.cli.better_model import say_better_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,3 +47,7 @@ def search(index: str, text: str | None, output: Path | None, **settings: Any) -
     if not settings["quiet"]:
         where = "" if output is None else f"; written to {output}"
         click.echo(f"{len(found)} of {len(opened)}{where}", err=True)
+        planner = opened.guide.planner
+        name = None if planner.modality is None else planner.modality.name
+        by = "index again with --model"
+        say_better_model(opened.guide.catalog, name, planner.model, by=by)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fieldguide.cli import options
+from fieldguide.cli import options, screen
 
 
 @click.command(cls=options.DomainCommand)
@@ -25,11 +25,11 @@ def show(path: str, output: Path | None, **settings: Any) -> None:
     guide = options.make_guide(settings)
     sample, preview = guide.show(path)
     click.echo(f"size      {' x '.join(map(str, sample.size_px))} px")
-    click.echo(f"bands     {', '.join(sample.bands)}")
+    click.echo(screen.clean(f"bands     {', '.join(sample.bands)}"))
     click.echo(f"units     {sample.units}, {sample.array.min()} to {sample.array.max()}")
     click.echo(f"valid     {sample.valid_fraction:.1%}")
     for name, value in sample.metadata.items():
-        click.echo(f"{name:<9} {value}")
+        click.echo(screen.clean(f"{name:<9} {value}"))
     if sample.repairs:
         click.echo(f"repaired  {', '.join(sample.repairs)}")
     if output is not None:

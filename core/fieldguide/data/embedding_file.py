@@ -15,18 +15,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fieldguide.data.files import atomic_path, only_writer, remove_leftovers, utf8_text
-from fieldguide.errors import StoreError
+from fieldguide.data.files import (
+    atomic_path,
+    exists,
+    is_link,
+    only_writer,
+    remove_leftovers,
+    require_file,
+    utf8_text,
+)
+from fieldguide.errors import LoadError, StoreError
 from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from fieldguide.data.pipeline import Row
 
 METADATA_KEY = b"fieldguide"
 ROWS_PER_GROUP = 4096
+MAX_DIM = 100_000
+_BROKEN = (
+    OSError,
+    LoadError,
+    pa.ArrowException,
+    ValueError,
+    TypeError,
+    KeyError,
+    RecursionError,
+    MemoryError,
+)
+"""What reading a damaged file raises."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +92,8 @@ class EmbeddingFile:
 
     def __enter__(self) -> EmbeddingFile:
         """Take the lock and check that what is there belongs to the same space."""
+        if is_link(self.parts):
+            raise StoreError(f"{self.parts} is a link. Remove it, or choose another --output.")
         self._stack.enter_context(only_writer(self._lock, self.path))
         try:
             remove_leftovers(self.path)
@@ -101,7 +123,7 @@ class EmbeddingFile:
         """Commit rows in one step as the next part."""
         table = self._table(rows, fingerprints, vectors)
         with atomic_path(self.parts / f"part-{self._next:08d}.parquet") as temporary:
-            pq.write_table(table, temporary)
+            pq.write_table(table, temporary, write_page_checksum=True)
         self._next += 1
 
     def finish(self) -> int:
@@ -113,10 +135,11 @@ class EmbeddingFile:
         if parts or not self.path.exists():
             with atomic_path(self.path) as temporary:
                 self._consolidate(temporary)
-        rows = pq.ParquetFile(self.path).metadata.num_rows
+        with _reading(self.path):
+            rows = int(pq.ParquetFile(self.path).metadata.num_rows)
         self._remove_parts(parts)
         self._stack.close()
-        return int(rows)
+        return rows
 
     def _remove_parts(self, parts: Sequence[Path]) -> None:
         """Remove the folder of parts, its lock last and while it is held; what stays is harmless.
@@ -135,17 +158,28 @@ class EmbeddingFile:
         for number, path in enumerate(sources):
             for name in _read_table(path, ["id"])["id"].to_pylist():
                 last[name] = number
-        with pq.ParquetWriter(target, self._schema()) as writer:
+        with pq.ParquetWriter(target, self._schema(), write_page_checksum=True) as writer:
             for number, path in enumerate(sources):
-                for batch in pq.ParquetFile(path).iter_batches(ROWS_PER_GROUP):
+                for batch in self._batches(path):
                     keep = [last[name] == number for name in batch.column("id").to_pylist()]
                     kept = batch.filter(pa.array(keep))
                     if kept.num_rows:
-                        table = pa.Table.from_batches([kept]).cast(self._schema())
-                        writer.write_table(table)
+                        writer.write_table(pa.Table.from_batches([kept]))
+
+    def _batches(self, path: Path) -> Iterator[pa.RecordBatch]:
+        with _reading(path):
+            file = pq.ParquetFile(path, page_checksum_verification=True)
+            batches = file.iter_batches(ROWS_PER_GROUP)
+        while True:
+            with _reading(path):  # and not while a batch is written
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                table = pa.Table.from_batches([batch]).cast(self._schema())
+            yield from table.to_batches()
 
     def _sources(self) -> list[Path]:
-        return ([self.path] if self.path.exists() else []) + self._part_paths()
+        return ([self.path] if exists(self.path) else []) + self._part_paths()
 
     def _part_paths(self) -> list[Path]:
         return sorted(self.parts.glob("part-*.parquet"))
@@ -193,42 +227,70 @@ def read_embeddings(path: Path) -> StoredEmbeddings:
     """
     space = _read_space(path)
     table = _read_table(path, ["id", "path", "vector", "metadata"])
-    vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    with _reading(path):
+        table = table.cast(pa.schema([_field(name, space.dim) for name in table.schema.names]))
+        vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        metadata = [dict(json.loads(text)) for text in table["metadata"].to_pylist()]
+        if any(column.null_count for column in table.columns) or not np.isfinite(vectors).all():
+            raise ValueError("a value is missing or not a number")
     return StoredEmbeddings(
         ids=table["id"].to_pylist(),
         paths=table["path"].to_pylist(),
-        metadata=[json.loads(text) for text in table["metadata"].to_pylist()],
+        metadata=metadata,
         embeddings=Embeddings(vectors.reshape(-1, space.dim).astype(np.float32), space),
         about=_read_about(path),
     )
 
 
-def _read_table(path: Path, columns: list[str]) -> pa.Table:
+def _field(name: str, dim: int) -> pa.Field:
+    """Return a column of the file; none of them may lack a value."""
+    kind = pa.list_(pa.float32(), dim) if name == "vector" else pa.string()
+    return pa.field(name, kind)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise what a damaged file makes the libraries raise as our own error."""
     try:
-        return pq.read_table(path, columns=columns).select(columns)
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise StoreError(f"{path} cannot be read: {error}. Embed the images again.") from error
+        yield
+    except _BROKEN as error:
+        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+        raise StoreError(f"{path} cannot be read: {reason}. Embed the images again.") from error
+
+
+def _read_table(path: Path, columns: list[str]) -> pa.Table:
+    with _reading(path):
+        require_file(path)
+        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
+        return table.select(columns)
 
 
 def _read_space(path: Path) -> SpaceId:
     about = _read_about(path)
     try:
-        return SpaceId.model_validate(about.get("space"))
+        space = SpaceId.model_validate(about.get("space"))
     except ValueError as error:
         raise StoreError(
             f"{path} does not say the space of its vectors. Name another file."
         ) from error
+    if not 1 <= space.dim <= MAX_DIM:
+        raise StoreError(f"{path} says its vectors have {space.dim} numbers. Name another file.")
+    return space
 
 
 def _read_about(path: Path) -> dict[str, Any]:
     try:
+        require_file(path)
         metadata = pq.read_schema(path).metadata or {}
         return dict(json.loads(metadata[METADATA_KEY]))
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} does not exist. Make it: fieldguide embed.") from error
+    except (FileNotFoundError, LoadError) as error:
+        reason = "does not exist" if not exists(path) else "is not a file"
+        raise StoreError(
+            f"{path} {reason}. Make one with 'fieldguide embed'. Name another file."
+        ) from error
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path} is not a Parquet file: {error}. Name another file.") from error
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise StoreError(
             f"{path} was not written by 'fieldguide embed'. Name another file."
         ) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from fieldguide.data import jpeg
 from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import ContractError, LoadError
 from fieldguide.samples import RGB, SRGB8, SRGB16, Sample
@@ -76,11 +77,16 @@ def sample_of_image(image: Image.Image) -> Sample:
         metadata = _exif_metadata(exif)
         if exif.get(ExifTags.Base.Orientation) in _UPRIGHT:
             repairs.append("exif_orientation")
-        image.load()  # Pillow turns TIFFs here, and then forgets their orientation
-        turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-        upright = image if turn is None else image.transpose(turn)
-        array, bands, units = _pixels(upright, repairs)
-    metadata = {"width_px": upright.width, "height_px": upright.height, **metadata}
+        decoded = None if "exif_orientation" in repairs else jpeg.decode(image)
+        if decoded is None:
+            image.load()  # Pillow turns TIFFs here, and then forgets their orientation
+            turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            upright = image if turn is None else image.transpose(turn)
+            array, bands, units = _pixels(upright, repairs)
+        else:
+            array, bands, units = decoded, RGB if image.mode == "RGB" else ("gray",), SRGB8
+    height, width = array.shape[:2]
+    metadata = {"width_px": width, "height_px": height, **metadata}
     return Sample(array, bands, units, metadata, repairs=tuple(repairs))
 
 
@@ -117,9 +123,11 @@ def _pixels(image: Image.Image, repairs: list[str]) -> tuple[Any, tuple[str, ...
     if "transparency" in image.info or image.has_transparency_data:
         return _on_white(image, repairs), RGB, SRGB8
     if mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[:, :, None], ("gray",), SRGB8
-    if mode != "RGB":
-        repairs.append(f"{'palette' if mode == 'P' else mode.lower()}_to_rgb")
+        gray = image if mode == "L" else image.convert("L")
+        return np.asarray(gray)[:, :, None], ("gray",), SRGB8
+    if mode == "RGB":
+        return np.asarray(image), RGB, SRGB8  # converting it to itself would copy it
+    repairs.append(f"{'palette' if mode == 'P' else mode.lower()}_to_rgb")
     return np.asarray(image.convert("RGB")), RGB, SRGB8
 
 

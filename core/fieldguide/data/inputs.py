@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
-import math
+import itertools
 import os
-import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,20 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from fieldguide.data.files import exists, is_folder, reached
+from fieldguide.data.manifests import FAULT, MANIFEST_SUFFIXES, path_column, read_rows
 from fieldguide.errors import LoadError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fieldguide.specs import LoaderSpec
-
-MANIFEST_SUFFIXES = (".csv", ".jsonl")
-PATH_COLUMNS = ("image", "path", "file", "filename")
-
-MAX_DIGITS = 18
-"""Longer whole numbers are identifiers and stay text: no column of 64 bit holds them."""
-
-_NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +53,50 @@ class Item:
         if self.path is None:
             return _memory_fingerprint(self.image)
         try:
-            files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
-            stats = [path.stat() for path in files]
+            files = sorted(self.path.iterdir()) if is_folder(self.path) else [self.path]
         except OSError as error:
             raise LoadError(f"{error.strerror or error}. Check the path.") from error
+        stats = [reached(path) for path in files]
         text = ";".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats)
         return text if len(stats) == 1 else hashlib.sha256(text.encode()).hexdigest()
 
 
-def find_items(inputs: Any, loaders: Sequence[LoaderSpec]) -> list[Item]:
+def find_items(
+    inputs: Any, loaders: Sequence[LoaderSpec], roots: Sequence[Path] = ()
+) -> list[Item]:
     """Expand what the user named, in a stable order, each item once.
 
     Args:
         inputs: a path, glob, Pillow image, array, or an iterable of these.
         loaders: the readers whose suffixes are looked for in folders.
+        roots: folders that manifests may name files of, beside their own and the current one.
 
     Raises:
         UsageError: a glob or folder without any file, or a manifest that cannot be read.
     """
     items: dict[str, Item] = {}
+    spare = itertools.count(1)
     for entry in _as_iterable(inputs):
-        for item in _expand(entry, loaders, len(items)):
-            known = items.get(item.id, item)
-            if len({each.path and each.path.absolute() for each in (known, item)}) > 1:
+        for item in _expand(entry, _Search(loaders, tuple(roots)), len(items)):
+            if _subject(items.get(item.id, item)) != _subject(item):
                 fault = f"the id {item.id!r} was used before. Give each row an id of its own."
-                item = Item(f"{item.id}#{len(items)}", item.name, fault=fault)
+                free = next(n for n in spare if f"{item.id}#{n}" not in items)
+                item = Item(f"{item.id}#{free}", item.name, fault=fault, metadata=item.metadata)
             items.setdefault(item.id, item)
     return list(items.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is looked for in folders, and where manifests may point to."""
+
+    loaders: Sequence[LoaderSpec]
+    roots: tuple[Path, ...]
+
+
+def _subject(item: Item) -> object:
+    """Return what two entries of the same id must share to be one: the file, or what is wrong."""
+    return (item.name, item.fault) if item.path is None else item.path.absolute()
 
 
 def filter_row(item: Item) -> dict[str, Any]:
@@ -113,10 +122,9 @@ def loader_of(item: Item, loaders: Sequence[LoaderSpec]) -> LoaderSpec | None:
     """Return the loader that reads an item; None when none does, or when it is in memory."""
     if item.path is None or item.fault is not None:
         return None
-    spec = loader_for(item.path, loaders)
-    if spec is None and item.path.is_dir():
+    if is_folder(item.path):  # whatever it is named
         return next((spec for spec in loaders if spec.unit == "folder"), None)
-    return spec
+    return loader_for(item.path, loaders)
 
 
 def _as_iterable(inputs: Any) -> Iterable[Any]:
@@ -125,7 +133,7 @@ def _as_iterable(inputs: Any) -> Iterable[Any]:
     return inputs if is_series and not isinstance(inputs, single) else [inputs]
 
 
-def _expand(entry: Any, loaders: Sequence[LoaderSpec], position: int) -> Iterator[Item]:
+def _expand(entry: Any, search: _Search, position: int) -> Iterator[Item]:
     if isinstance(entry, tuple) and entry:  # a data set of (image, label)
         entry = entry[0]
     if isinstance(entry, Image.Image | np.ndarray):
@@ -138,26 +146,19 @@ def _expand(entry: Any, loaders: Sequence[LoaderSpec], position: int) -> Iterato
     text = os.fspath(entry)
     if not text:
         raise UsageError("An input is an empty text. Name a file or folder; '.' is this folder.")
-    if any(character in text for character in "*?[") and not _exists(Path(text)):
-        yield from _expand_glob(text, loaders)
+    if any(character in text for character in "*?[") and not exists(Path(text)):
+        yield from _expand_glob(text, search)
     else:
-        yield from _expand_path(Path(text), loaders)
+        yield from _expand_path(Path(text), search)
 
 
-def _expand_path(path: Path, loaders: Sequence[LoaderSpec]) -> Iterator[Item]:
-    if _exists(path) and path.is_dir():
-        yield from _expand_folder(path, loaders)
+def _expand_path(path: Path, search: _Search) -> Iterator[Item]:
+    if is_folder(path):
+        yield from _expand_folder(path, search.loaders)
     elif path.suffix.lower() in MANIFEST_SUFFIXES:
-        yield from read_manifest(path)
+        yield from read_manifest(path, search.roots)
     else:
         yield _file_item(path)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # too long a name, or a folder on the way that may not be entered
-        return False
 
 
 def _file_item(path: Path) -> Item:
@@ -175,7 +176,7 @@ def _memory_fingerprint(image: Any) -> str:
     return hashlib.sha256(kind.encode() + pixels.tobytes()).hexdigest()
 
 
-def _expand_glob(pattern: str, loaders: Sequence[LoaderSpec]) -> Iterator[Item]:
+def _expand_glob(pattern: str, search: _Search) -> Iterator[Item]:
     anchor = Path(Path(pattern).anchor or ".")
     relative = pattern.removeprefix(Path(pattern).anchor)
     named = set(Path(pattern).parts)  # a hidden folder that the user wrote is wanted
@@ -187,7 +188,7 @@ def _expand_glob(pattern: str, loaders: Sequence[LoaderSpec]) -> Iterator[Item]:
         raise UsageError(f"No file fits {pattern!r}. Quote the pattern or check the folder.")
     for path in found:
         try:
-            yield from _expand_path(path, loaders)
+            yield from _expand_path(path, search)
         except UsageError as error:  # one folder without images does not end the job
             yield Item(path.as_posix(), path.as_posix(), fault=str(error))
 
@@ -217,84 +218,50 @@ def _expand_folder(folder: Path, loaders: Sequence[LoaderSpec]) -> Iterator[Item
         )
 
 
-def read_manifest(path: Path) -> Iterator[Item]:
+def read_manifest(path: Path, roots: Sequence[Path] = ()) -> Iterator[Item]:
     """Yield one item a row of a CSV or JSON Lines file; paths are relative to the file.
 
     A row needs a column ``image``, ``path``, ``file`` or ``filename``. Its other columns become
-    metadata. A row that cannot be read becomes an item with a fault.
+    metadata. A row that cannot be read becomes an item with a fault, and so does one that names a
+    file outside the manifest's folder, the current folder and ``roots``: whoever wrote the
+    manifest does not choose what is read of the rest of the disk. Paths are compared as they are
+    written; a link inside these folders may lead out of them.
 
     Raises:
         UsageError: the file cannot be read at all or no row has a path.
     """
-    try:
-        rows = list(_csv_rows(path) if path.suffix.lower() == ".csv" else _jsonl_rows(path))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}. Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
-    except csv.Error as error:
-        raise UsageError(f"{path} is not CSV: {error}. Save it again as CSV.") from error
-    if not rows:
-        raise UsageError(f"{path} has no rows. Name a file that has some.")
-    if not any(_path_column(row) for _, row in rows):
-        raise UsageError(f"{path} has no column {', '.join(PATH_COLUMNS)}. Name one of them so.")
-    for number, row in rows:
-        yield _manifest_item(path, number, row)
+    allowed = [_written_out(folder) for folder in (path.parent, Path(), *roots)]
+    for number, row in read_rows(path):
+        yield _manifest_item(path, number, row, allowed)
 
 
-def _manifest_item(manifest: Path, number: int, row: Mapping[str, Any]) -> Item:
-    column = _path_column(row)
+def _manifest_item(
+    manifest: Path, number: int, row: Mapping[str, Any], allowed: Sequence[Path]
+) -> Item:
+    column = path_column(row)
     if column is None:
-        fault = str(row.get("fault", "the row names no image. Fill its path column."))
+        fault = str(row.get(FAULT, "the row names no image. Fill its path column."))
         name = f"{manifest.as_posix()}:{number}"
         return Item(name, name, fault=fault)
     metadata = {k: v for k, v in row.items() if k not in (column, "id") and v not in (None, "")}
     found = manifest.parent / str(row[column])
+    if ".." in found.parts:  # what is compared below is what is read, where a folder is a link
+        found = Path(os.path.normpath(found))
     own_id = row.get("id")
     identity = found.absolute().as_posix() if own_id in (None, "") else str(own_id)
+    target = _written_out(found)
+    if not any(target.is_relative_to(folder) for folder in allowed):
+        fault = (
+            f"its manifest names {str(row[column])!r}, which lies outside the manifest's folder. "
+            f"If you want it read: --root {shlex.quote(str(target.parent))}"
+        )
+        return Item(identity, found.as_posix(), fault=fault, metadata=metadata)
     return Item(identity, found.as_posix(), found, metadata=metadata)
 
 
-def _path_column(row: Mapping[str, Any]) -> str | None:
-    return next((name for name in PATH_COLUMNS if row.get(name) not in (None, "")), None)
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader: csv.DictReader[Any] = csv.DictReader(stream, strict=True)
-        texts = (*PATH_COLUMNS, "id")  # a file may be named 1.50
-        for row in reader:
-            if any(row.pop(None, None) or ()):
-                row = {"fault": "it has more cells than the header. Quote cells with a comma."}
-            yield reader.line_num, {k: v if k in texts else _number(v) for k, v in row.items()}
-
-
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                row = {"fault": f"the line is not JSON: {error}. Correct it."}
-            if not isinstance(row, dict):
-                row = {"fault": "the line is not a JSON object. Correct it."}
-            yield number, row
-
-
-def _number(text: Any) -> Any:
-    """Return an int or float for text that is written as one, else the text.
-
-    >>> [_number(t) for t in ("7", "0.5", "007", "nan", "5e3", "a")]
-    [7, 0.5, '007', 'nan', 5000.0, 'a']
-    """
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
-        return text
-    if text.lstrip("+-").isdigit():
-        return int(text) if len(text) <= MAX_DIGITS else text
-    number = float(text)
-    return number if math.isfinite(number) else text
+def _written_out(path: Path) -> Path:
+    """Return an absolute path without ``..``; links stay."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
 
 
 def _has_magic(path: Path, spec: LoaderSpec) -> bool:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from fieldguide.data.files import is_folder, require_file
 from fieldguide.data.images import sample_of_image
 from fieldguide.data.inputs import Item, loader_of
 from fieldguide.errors import FieldguideError, InputError, LoadError
@@ -135,8 +136,8 @@ class Reader:
             raise LoadError(item.fault)
         if item.path is None:
             return sample_in_memory(item.image)
-        if not item.path.exists():
-            raise LoadError("no such file. Check the path.")
+        if not is_folder(item.path):
+            require_file(item.path)  # a pipe would be waited for, by whatever loader
         spec = loader_of(item, self.specs)
         if spec is None:
             endings = " ".join(sorted({s for spec in self.specs for s in spec.suffixes}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.data.files import is_folder
 from fieldguide.data.inputs import Item, loader_for, loader_of
 from fieldguide.errors import AmbiguousNameError, UnknownNameError
 
@@ -53,7 +54,7 @@ def _fits(item: Item, specs: Sequence[LoaderSpec]) -> bool:
         return any(spec.name == IN_MEMORY_LOADER for spec in specs)
     if item.path is None:
         return False
-    if item.path.is_dir():
+    if is_folder(item.path):
         return any(spec.unit == "folder" for spec in specs)
     return loader_for(item.path, specs) is not None
 

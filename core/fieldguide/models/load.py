@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from fieldguide.errors import ScopeError, UsageError, WeightsError
-from fieldguide.registry import ModelRecord
+from fieldguide.errors import ScopeError
+from fieldguide.models.openclip_names import ANY, lasting_path, unregistered_model
+from fieldguide.models.terms import check_research, check_runnable, check_stated, licence_line
 
 if TYPE_CHECKING:
     import torch
 
     from fieldguide.models.embeddings import Encoder
     from fieldguide.plugins import Catalog
+    from fieldguide.registry import ModelRecord
     from fieldguide.specs import ModalitySpec
 
 logger = logging.getLogger(__name__)
-
-ANY = "any"
-RESEARCH_VARIABLE = "FIELDGUIDE_RESEARCH_WEIGHTS"
-OPEN_CLIP_CONFIG = "open_clip_config.json"
 
 
 def covers(record: ModelRecord, modality: ModalitySpec) -> bool:
@@ -38,31 +34,28 @@ def default_model(modality: ModalitySpec, catalog: Catalog) -> ModelRecord | Non
 
 
 def named_model(name: str, catalog: Catalog) -> ModelRecord:
-    """Return the record of a registry name or of a local open_clip folder.
+    """Return the record of a registry name, or of an open_clip model that a user names.
+
+    A registry name goes first: a folder of the same name is meant by ``./NAME``. The other forms
+    are those of ``fieldguide.models.openclip_names``.
 
     Raises:
-        UnknownNameError: neither.
-        UsageError: a hub name; hubs are not read by this release.
+        UnknownNameError: the name is none of these, or names nothing.
+        AmbiguousNameError: several registered models lie in the hub repository.
+        UsageError: a folder or file from which no model can be made.
     """
-    folder = Path(name).expanduser()
-    if (folder / OPEN_CLIP_CONFIG).is_file():
-        return _local_record(folder)
-    if folder.is_dir():
-        raise UsageError(
-            f"{name} has no {OPEN_CLIP_CONFIG}. Name a folder as open_clip saves it for a hub."
-        )
-    if name.startswith(("hf-hub:", "hf://", "http")):
-        raise UsageError(
-            f"{name}: hubs are not read by this release. Download the model's folder and give its "
-            "path: --model FOLDER"
-        )
-    return catalog.registry.model(name)
+    if _is_registered(name, catalog):
+        return catalog.registry.model(name)
+    return unregistered_model(name, catalog.registry)
 
 
-def lasting_name(name: str) -> str:
-    """Return a model's name as a store can keep it: a folder as its absolute path."""
-    folder = Path(name).expanduser()
-    return str(folder.resolve()) if (folder / OPEN_CLIP_CONFIG).is_file() else name
+def lasting_name(name: str, catalog: Catalog) -> str:
+    """Return a model's name as a store can keep it: folders and files by absolute paths."""
+    return name if _is_registered(name, catalog) else lasting_path(name)
+
+
+def _is_registered(name: str, catalog: Catalog) -> bool:
+    return any(record.name == name for record in catalog.registry.models)
 
 
 def pick_model(modality: ModalitySpec, catalog: Catalog, *, out_of_scope: bool = False,
@@ -72,6 +65,7 @@ def pick_model(modality: ModalitySpec, catalog: Catalog, *, out_of_scope: bool =
     Raises:
         ScopeError: there is none, or the named one was made for something else and
             ``out_of_scope`` is not set.
+        UsageError: this release cannot run it.
         WeightsError: its weights are for research only and the user switched those off.
     """
     record = default_model(modality, catalog) if name is None else named_model(name, catalog)
@@ -80,17 +74,14 @@ def pick_model(modality: ModalitySpec, catalog: Catalog, *, out_of_scope: bool =
             f"no installed model was made for {modality.summary} ({modality.name}). "
             "Name one that was: --model NAME_OR_FOLDER; 'fieldguide models' lists them with scope."
         )
+    check_runnable(record)
     if not covers(record, modality) and not out_of_scope:
         raise ScopeError(
             f"the model {record.name!r} was made for {', '.join(record.scope)}, not for "
             f"{modality.summary} ({modality.name}). Name another --model, or take its word all the "
             "same with --out-of-scope, which marks every row."
         )
-    if record.research_only and os.environ.get(RESEARCH_VARIABLE) == "refuse":
-        raise WeightsError(
-            f"The model {record.name!r} was trained on data for research use only, and "
-            f"{RESEARCH_VARIABLE}=refuse is set. Name another --model, or unset it."
-        )
+    check_research(record)
     return record
 
 
@@ -100,28 +91,19 @@ def load_encoder(record: ModelRecord, catalog: Catalog, device: torch.device) ->
     Raises:
         UnknownNameError: no plugin offers the architecture.
         MissingExtraError: its packages are not installed.
-        WeightsError: its weights are missing or changed.
+        UsageError: this release cannot run it.
+        WeightsError: its weights are missing or changed, or are not what the record states.
     """
+    check_runnable(record)
     build = catalog.models[record.architecture].load()
-    if record.research_only:
-        say_licence(record.name)
-    return cast("Encoder", build(record, device))
+    if line := licence_line(record):
+        say_licence(line)  # before anything is downloaded
+    encoder = cast("Encoder", build(record, device))
+    check_stated(record, encoder)
+    return encoder
 
 
 @functools.cache
-def say_licence(name: str) -> None:
-    """Say once a process that a model's weights may be used for research only."""
-    logger.warning("%s: weights for research use only; see 'fieldguide models %s'", name, name)
-
-
-def _local_record(folder: Path) -> ModelRecord:
-    return ModelRecord(
-        name="local_model",
-        summary=f"open_clip model in {folder}",
-        architecture="open_clip",
-        embed_dim=1,
-        image_size_px=1,
-        scope=(ANY,),
-        licence="LicenseRef-unknown",
-        settings={"folder": str(folder.resolve())},
-    )
+def say_licence(line: str) -> None:
+    """Say once a process under which licence a model's weights are, and what it forbids."""
+    logger.warning("%s", line)

@@ -1,116 +1,155 @@
-"""Any open_clip model from a local folder, as open_clip saves it for a hub.
+"""Any open_clip model: its own towers, tokenizer and preprocessing.
 
-The folder has ``open_clip_config.json``, ``open_clip_model.safetensors`` and the tokenizer's
-files. Weights are read as safetensors only.
+Vectors equal ``model.encode_image(preprocess(image))`` and ``model.encode_text(tokenizer(text))``
+of open_clip, at unit length. A logit bias, as SigLIP has, is not used: a softmax over labels does
+not change when the same number is added to every logit.
 """
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import threading
 from typing import TYPE_CHECKING, Any
 
-import open_clip
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fieldguide.contract import InputContract
 from fieldguide.errors import WeightsError
+from fieldguide.models.digests import remembered
 from fieldguide.models.embeddings import Embeddings, SpaceId, unit_length
-from fieldguide.models.weights import file_digest
+from fieldguide.models.openclip_build import load_network
+from fieldguide.models.openclip_contract import open_clip_contract
+from fieldguide.models.openclip_files import Checkpoint, find_checkpoint
+from fieldguide.models.openclip_texts import TextFiles, find_text_files, make_tokenizer
+from fieldguide.models.state_dicts import read_state_dict, tensors_digest
+from fieldguide.models.towers import ImageTower, NormalisedTower
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fieldguide.registry import ModelRecord
 
-WEIGHTS = "open_clip_model.safetensors"
-_RESIZE = {"shortest": "center_crop", "longest": "pad", "squash": "squash"}
 TEXT_BATCH = 64
 
 
 class OpenClipEncoder:
-    """An open_clip model with its own tokenizer and preprocessing."""
+    """An open_clip model with its own tokenizer and preprocessing.
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
-        if not (folder / WEIGHTS).is_file():
-            raise WeightsError(
-                f"{folder} has no {WEIGHTS}. Save the model with safetensors: "
-                "open_clip.push_to_hf_hub or safetensors.torch.save_file."
-            )
+    Attributes:
+        image_module: from (N, 3, H, W) uint8 pixels to (N, D) features, on ``device``.
+        image_tower: what ``encode_images`` calls; at first the module itself in float32.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self.device = device
-        schema = f"local-dir:{folder}"
-        try:
-            self.model: Any = open_clip.create_model(schema, device=device).eval()
-            self.tokenizer: Any = open_clip.get_tokenizer(schema)
-        except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
-            raise WeightsError(
-                f"{folder} cannot be loaded as an open_clip model: {error}. Save it again with the "
-                "open_clip version that made it."
-            ) from error
-        self.model.requires_grad_(False)
-        self.contract = _contract(self.model.visual.preprocess_cfg)
+        config = checkpoint.config
+        texts = find_text_files(config, checkpoint.folder)
+        self.model, weights = _load(checkpoint, texts, device)
+        self.tokenizer = make_tokenizer(config, texts)
+        self._tokenizing = threading.Lock()  # fast tokenizers cannot be set up from two threads
+        self.contract = open_clip_contract(config, self.model.visual.image_size)
         self.logit_scale = float(self.model.logit_scale.exp())
-        self._mean, self._std = (
-            torch.tensor(values, device=device).view(1, 3, 1, 1)
-            for values in (self.contract.mean, self.contract.std)
-        )
+        network = FirstOutput(self.model.visual)
+        self.image_module: nn.Module = NormalisedTower(
+            network, self.contract.mean, self.contract.std
+        ).to(device)
+        self.image_tower: ImageTower = self._module_in_float32
         self.space = SpaceId(
-            model=str(folder),
-            encoder=_digest(folder),
+            model=checkpoint.name,
+            encoder=_digest(checkpoint, weights, texts),
             contract=self.contract.digest,
             pooling="open_clip",
-            dim=self._text_vectors(["a"]).shape[1],
+            dim=int(config.model["embed_dim"]),
         )
+        self._check_text_side(checkpoint)
 
-    @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Embeddings:
         """Embed (N, 3, H, W) pixels of 0..255."""
-        normalised = (pixels.to(self.device, torch.float32) - self._mean) / self._std
-        vectors = self.model.encode_image(normalised)
-        return Embeddings(unit_length(vectors.float().cpu().numpy()), self.space)
+        vectors = self.image_tower(pixels)
+        return Embeddings(unit_length(vectors.numpy()), self.space)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts in their order."""
         return Embeddings(unit_length(self._text_vectors(texts).numpy()), self.space)
 
     @torch.inference_mode()
+    def _module_in_float32(self, pixels: Tensor) -> Tensor:
+        features: Tensor = self.image_module(pixels.to(self.device))
+        return features.float().cpu()
+
+    @torch.inference_mode()
     def _text_vectors(self, texts: Sequence[str]) -> Tensor:
         batches = [texts[start : start + TEXT_BATCH] for start in range(0, len(texts), TEXT_BATCH)]
         vectors = [
-            self.model.encode_text(self.tokenizer(list(batch)).to(self.device)).float().cpu()
+            self.model.encode_text(self._tokens(batch).to(self.device)).float().cpu()
             for batch in batches
         ]
-        return torch.cat(vectors)
+        return torch.cat(vectors) if vectors else torch.zeros(0, self.space.dim)
+
+    def _tokens(self, texts: Sequence[str]) -> Tensor:
+        """Return (N, context length) int64, every number one that the text tower knows."""
+        with self._tokenizing:
+            tokens: Tensor = self.tokenizer(list(texts))
+        known = int(getattr(self.model, "vocab_size", 0) or self.model.text.vocab_size)
+        if known and int(tokens.max()) >= known:
+            raise WeightsError(
+                f"The tokenizer of {self.space.model} gives the number {int(tokens.max())}, and "
+                f"its text tower knows {known} words. They belong to different models: put the "
+                "tokenizer files of this model beside its weights."
+            )
+        return tokens
+
+    def _check_text_side(self, checkpoint: Checkpoint) -> None:
+        """Embed one word, so that what does not belong together shows before the first image."""
+        try:
+            width = self._text_vectors(["a"]).shape[1]
+        except WeightsError:
+            raise
+        except Exception as error:
+            # tokenizer and tower come from different places; what fails first depends on both
+            raise WeightsError(
+                f"The tokenizer and the text tower of {checkpoint.name} do not work together: "
+                f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]} Put the "
+                "tokenizer files of this model beside its weights."
+            ) from error
+        if width != self.space.dim:
+            raise WeightsError(
+                f"{checkpoint.config.where} states embed_dim {self.space.dim}, and the text tower "
+                f"gives {width}. Correct the configuration."
+            )
 
 
-def _contract(preprocess: dict[str, Any]) -> InputContract:
-    """Return open_clip's preprocessing as a contract, in 0..255 units."""
-    size = preprocess["size"]
-    height, width = (size, size) if isinstance(size, int) else tuple(size)
-    return InputContract(
-        size_px=(height, width),
-        resize=_RESIZE[preprocess.get("resize_mode", "shortest")],
-        interpolation=preprocess.get("interpolation", "bicubic"),
-        mean=tuple(255 * value for value in preprocess["mean"]),
-        std=tuple(255 * value for value in preprocess["std"]),
-    )
+def _load(checkpoint: Checkpoint, texts: TextFiles, device: torch.device) -> tuple[Any, str]:
+    """Return the network on its device and the digest of its weights; the file's copy is freed."""
+    path = checkpoint.weights
+    tensors = read_state_dict(path)
+    named = checkpoint.tensors_for_network(tensors)
+    network = load_network(checkpoint.config, named, texts.tower, path)
+    return network.to(device), remembered("tensors", path, lambda: tensors_digest(tensors))
 
 
-def _digest(folder: Path) -> str:
-    """Return one SHA-256 for every file that changes a vector: weights, config, tokenizer."""
-    total = hashlib.sha256()
-    for path in sorted(folder.glob("*")):
-        if path.is_file() and path.suffix in (".safetensors", ".json", ".txt", ".model"):
-            total.update(f"{path.name}={file_digest(path)};".encode())
+class FirstOutput(nn.Module):
+    """An image tower that returns its vector alone; CoCa's returns tokens beside it."""
+
+    def __init__(self, visual: nn.Module) -> None:
+        super().__init__()
+        self.visual = visual
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (N, 3, H, W) normalised floats to (N, D)."""
+        features = self.visual(images)
+        vectors: Tensor = features[0] if isinstance(features, tuple) else features
+        return vectors
+
+
+def _digest(checkpoint: Checkpoint, weights: str, texts: TextFiles) -> str:
+    """Return one SHA-256 for all that changes a vector, wherever the files lie."""
+    total = hashlib.sha256(b"open_clip")
+    for part in (checkpoint.config.canonical(), weights, texts.digest()):
+        total.update(f"{part};".encode())
     return total.hexdigest()
 
 
 def build_open_clip(record: ModelRecord, device: torch.device) -> OpenClipEncoder:
-    """Build the model of a folder named in the record's settings."""
-    folder = record.settings.get("folder")
-    if folder is None:
-        raise WeightsError(
-            f"The record {record.name!r} needs 'settings: {{folder: ...}}'. Edit your registry."
-        )
-    return OpenClipEncoder(Path(record.origin) / Path(folder).expanduser(), device)
+    """Build the model that a record names; see ``fieldguide.models.openclip_files``."""
+    return OpenClipEncoder(find_checkpoint(record), device)

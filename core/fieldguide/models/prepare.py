@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from fieldguide.errors import ContractError
 from fieldguide.models.repairs import REPAIRS
+from fieldguide.models.resample import resample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from fieldguide.contract import InputContract
     from fieldguide.samples import Sample
 
-_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+MAX_SCALED_PIXELS = 200_000_000
+"""Of a whole picture at the scale at which its shorter side fits."""
 
 
 def prepare(
@@ -38,33 +40,54 @@ def prepare(
 
 def resize(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.uint8]:
     """Return (H, W, C) uint8 pixels at the contract's size; antialiased."""
-    image = Image.fromarray(pixels)
     height, width = contract.size_px
-    if (image.height, image.width) == (height, width):
+    size, target = (pixels.shape[1], pixels.shape[0]), (width, height)
+    if size == target:
         return pixels
-    method = _FILTERS[contract.interpolation]
+    method = contract.interpolation
     if contract.resize == "squash":
-        return np.asarray(image.resize((width, height), method))
+        return resample(pixels, target, (0, 0, width, height), method)
     if contract.resize == "center_crop":
-        return _center_crop(image, (height, width), method)
-    ratio = min(width / image.width, height / image.height)
-    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-    scaled = image.resize(size, method)
-    fill = tuple(round(value) for value in contract.mean)
-    canvas = Image.new(scaled.mode, (width, height), fill)
-    canvas.paste(scaled, ((width - scaled.width) // 2, (height - scaled.height) // 2))
-    return np.asarray(canvas)
+        scaled = _shorter_side_fits(size, target)
+        if scaled[0] * scaled[1] > MAX_SCALED_PIXELS:  # a row of pixels would become a huge picture
+            raise ContractError(f"{size[0]} x {size[1]} px is too thin. Cut it into tiles.")
+        return resample(pixels, scaled, _middle(scaled, target), method)
+    scaled = _longer_side_fits(size, target)
+    canvas = np.empty((height, width, pixels.shape[2]), np.uint8)
+    canvas[:] = contract.fill or tuple(round(value) for value in contract.mean)
+    left, top = (width - scaled[0]) // 2, (height - scaled[1]) // 2
+    inside = canvas[top : top + scaled[1], left : left + scaled[0]]
+    inside[:] = resample(pixels, scaled, (0, 0, *scaled), method)
+    return canvas
 
 
-def _center_crop(
-    image: Image.Image, size_px: tuple[int, int], method: Image.Resampling
-) -> NDArray[np.uint8]:
-    """Fit the shorter side and cut the middle, with torchvision's rounding of both steps."""
-    height, width = size_px
-    ratio = max(width / image.width, height / image.height)
-    # the side that fits is exact; the other one is cut to whole pixels, never below its target
-    scaled_width = max(width, int(image.width * ratio))
-    scaled_height = max(height, int(image.height * ratio))
-    scaled = image.resize((scaled_width, scaled_height), method)
-    left, top = round((scaled_width - width) / 2), round((scaled_height - height) / 2)
-    return np.asarray(scaled.crop((left, top, left + width, top + height)))
+def _shorter_side_fits(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """Return (width, height) px of which one side is the target's and the other is not below it.
+
+    Rounded as open_clip does: for a square target as torchvision's Resize, which cuts to whole
+    pixels; for another as timm's ResizeKeepRatio, which rounds to the nearest.
+    """
+    if target[0] == target[1]:
+        shorter, longer = min(size), max(size)
+        side, other = target[0], int(target[0] * longer / shorter)
+        return (side, other) if size[0] <= size[1] else (other, side)
+    ratio = min(size[0] / target[0], size[1] / target[1])
+    width, height = (
+        max(goal, round(length / ratio)) for length, goal in zip(size, target, strict=True)
+    )
+    return width, height
+
+
+def _longer_side_fits(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """Return (width, height) px inside the target; rounded as timm's ResizeKeepRatio."""
+    ratio = max(size[0] / target[0], size[1] / target[1])
+    width, height = (
+        min(goal, max(1, round(length / ratio))) for length, goal in zip(size, target, strict=True)
+    )
+    return width, height
+
+
+def _middle(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom of the middle, rounded as torchvision's CenterCrop."""
+    left, top = (round((length - goal) / 2) for length, goal in zip(size, target, strict=True))
+    return left, top, left + target[0], top + target[1]

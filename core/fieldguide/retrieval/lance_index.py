@@ -16,15 +16,25 @@ import lancedb
 import pyarrow as pa
 
 from fieldguide.data.embedding_file import vector_array
-from fieldguide.data.files import atomic_path, only_writer, utf8_text
-from fieldguide.errors import StoreError, UsageError
+from fieldguide.data.files import (
+    atomic_path,
+    exists,
+    is_folder,
+    is_link,
+    only_writer,
+    read_bounded,
+    unwritten,
+    utf8_text,
+)
+from fieldguide.errors import LoadError, StoreError, UsageError
 from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
 from fieldguide.results import Match
 from fieldguide.retrieval.lance_filter import metadata_columns, to_lance
+from fieldguide.retrieval.panics import engine, silent_panics
 from fieldguide.retrieval.where import parse_where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fieldguide.data.pipeline import Row
 
@@ -37,6 +47,7 @@ KEEP_VERSIONS = datetime.timedelta(minutes=1)
 """Old versions stay this long for searches that run in other processes."""
 _IDS_PER_DELETE = 500
 _SQL_TYPES = {"b_": "boolean", "n_": "double", "t_": "string"}
+MAX_ABOUT_BYTES = 2**20
 _RESULT_COLUMNS = ["id", "path", "metadata", "thumbnail", "_distance"]
 
 
@@ -66,11 +77,11 @@ class LanceIndex:
             SpaceMismatchError: the folder holds an index of another space.
             StoreError: the folder holds something else or cannot be written.
         """
-        if (folder / ABOUT_FILE).exists():
+        if exists(folder / ABOUT_FILE):
             index = open_lance_index(folder)
             require_same_space(index.space, space, f"The index {folder}")
             return index
-        if folder.exists() and not _is_free(folder):
+        if exists(folder) and not _is_free(folder):
             raise StoreError(f"{folder} exists and is not an index. Name a new folder.")
         content = {"format": FORMAT, "space": space.model_dump(), **about}
         with atomic_path(folder / ABOUT_FILE) as temporary:
@@ -88,12 +99,12 @@ class LanceIndex:
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        with _engine(self.folder):
+        with engine(self.folder):
             return int(self._table.count_rows())
 
     def known(self) -> dict[str, str]:
         """Return the fingerprint of every row by id."""
-        with _engine(self.folder):
+        with engine(self.folder):
             query = self._table.search().select(["id", "fingerprint"]).limit(len(self) or 1)
             table = query.to_arrow()
         ids, prints = table["id"].to_pylist(), table["fingerprint"].to_pylist()
@@ -116,7 +127,7 @@ class LanceIndex:
             "metadata": [json.dumps(row.metadata, default=str) for row in rows],
             "thumbnail": [row.thumbnail for row in rows],
         }
-        with _engine(self.folder):
+        with engine(self.folder):
             self._widen({name for columns in filters for name in columns})
             schema = self._table.schema
             for name in schema.names:
@@ -135,7 +146,7 @@ class LanceIndex:
         before = len(self)
         names = ["'" + utf8_text(name).replace("'", "''") + "'" for name in ids]
         condition = None if where is None else self._filter(where)
-        with _engine(self.folder):
+        with engine(self.folder):
             for start in range(0, len(names), _IDS_PER_DELETE):
                 some = ", ".join(names[start : start + _IDS_PER_DELETE])
                 self._table.delete(f"id IN ({some})")
@@ -160,39 +171,42 @@ class LanceIndex:
             raise UsageError(f"{len(query)} query vectors where one belongs. Search one by one.")
         if k < 1:
             raise UsageError(f"k is {k}. Ask for one result or more.")
-        scan = self._table.search(query.vectors[0], vector_column_name="vector")
-        scan = scan.distance_type("dot").bypass_vector_index().limit(k).select(_RESULT_COLUMNS)
-        if where is not None:
-            scan = scan.where(self._filter(where), prefilter=True)
-        with _engine(self.folder):
+        condition = None if where is None else self._filter(where)
+        with engine(self.folder):
+            scan = self._table.search(query.vectors[0], vector_column_name="vector")
+            scan = scan.distance_type("dot").bypass_vector_index().limit(k).select(_RESULT_COLUMNS)
+            if condition is not None:
+                scan = scan.where(condition, prefilter=True)
             rows = scan.to_list()
-        rows.sort(key=lambda row: (row["_distance"], row["id"]))
-        return [
-            Match(
-                rank=rank,
-                path=row["path"],
-                id=row["id"],
-                similarity=1.0 - row["_distance"],
-                metadata=json.loads(row["metadata"]),
-                thumbnail=row["thumbnail"],
-            )
-            for rank, row in enumerate(rows, start=1)
-        ]
+            rows.sort(key=lambda row: (row["_distance"], row["id"]))
+            return [
+                Match(
+                    rank=rank,
+                    path=row["path"],
+                    id=row["id"],
+                    similarity=1.0 - row["_distance"],
+                    metadata=dict(json.loads(row["metadata"])),
+                    thumbnail=row["thumbnail"],
+                )
+                for rank, row in enumerate(rows, start=1)
+            ]
 
     def vectors(self) -> tuple[list[str], Embeddings]:
         """Return all ids and vectors, in the order of the table."""
-        with _engine(self.folder):
+        with engine(self.folder):
             table = self._table.to_arrow().select(["id", "vector"])
-        flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        return table["id"].to_pylist(), Embeddings(flat.reshape(-1, self.space.dim), self.space)
+            flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            return table["id"].to_pylist(), Embeddings(flat.reshape(-1, self.space.dim), self.space)
 
     def compact(self) -> None:
         """Merge small fragments and remove old versions, which would double the disk use."""
-        with _engine(self.folder):
+        with engine(self.folder):
             self._table.optimize(cleanup_older_than=KEEP_VERSIONS)
 
     def _filter(self, where: str) -> str:
-        return to_lance(parse_where(where), frozenset(self._table.schema.names))
+        condition = parse_where(where)
+        with engine(self.folder):
+            return to_lance(condition, frozenset(self._table.schema.names))
 
     def _widen(self, names: set[str]) -> None:
         """Add the metadata columns that the table does not have yet."""
@@ -208,14 +222,15 @@ def open_lance_index(folder: str | Path) -> LanceIndex:
         StoreError: there is none, or it is broken.
     """
     folder = Path(folder)
-    try:
-        about = dict(json.loads((folder / ABOUT_FILE).read_text("utf-8")))
-        space = SpaceId.model_validate(about.pop("space"))
-    except (FileNotFoundError, NotADirectoryError) as error:
+    if not exists(folder / ABOUT_FILE):
         raise StoreError(
             f"{folder} is not an index. Make one: fieldguide index IMAGES --output {folder}"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        )
+    try:
+        content = read_bounded(folder / ABOUT_FILE, MAX_ABOUT_BYTES)
+        about = dict(json.loads(content.decode("utf-8")))
+        space = SpaceId.model_validate(about.pop("space"))
+    except (LoadError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
             f"{folder / ABOUT_FILE} cannot be read: {error}. Index the images again."
         ) from error
@@ -229,28 +244,24 @@ def open_lance_index(folder: str | Path) -> LanceIndex:
 
 def _is_free(folder: Path) -> bool:
     """Return whether an index can be made there: nothing but what a killed job left."""
-    return folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())
+    try:
+        return is_folder(folder) and all(path.name.startswith(".") for path in folder.iterdir())
+    except OSError as error:
+        raise unwritten(folder, error) from error
 
 
 def _table_of(folder: Path, space: SpaceId) -> Any:
-    with _engine(folder):
+    table = folder / f"{TABLE}.lance"
+    for path in (table, *table.rglob("*")):
+        if is_link(path):  # what is added would be written elsewhere
+            raise StoreError(f"{path} is a link, which no index holds. Name another index.")
+        if exists(path) and not path.is_file() and not path.is_dir():  # it would be waited for
+            raise StoreError(f"{path} is no file. Name another index.")
+    with engine(folder), silent_panics():
         database = lancedb.connect(str(folder), read_consistency_interval=ALWAYS_LATEST)
-        if any((folder / f"{TABLE}.lance" / "_versions").glob("*.manifest")):
+        if any((table / "_versions").glob("*.manifest")):
             return database.open_table(TABLE)
         return database.create_table(TABLE, schema=_schema(space))  # also where a kill left a stub
-
-
-@contextlib.contextmanager
-def _engine(folder: Path) -> Iterator[None]:
-    """Raise the engine's errors as our own, without the places in its source code."""
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).split(", /")[0]
-        raise StoreError(
-            f"The index {folder} cannot be used: {reason}. Check the space on the disk and the "
-            "permissions of the folder; if both are good, index again into a new folder."
-        ) from error
 
 
 def _schema(space: SpaceId) -> pa.Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,16 @@ _TYPES = {"rank": pa.int64(), "label": pa.string(), "probability": pa.float64()}
 """Of columns that may be empty throughout."""
 
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+logger = logging.getLogger(__name__)
+
+
 def write_csv(result: Result, path: Path) -> None:
-    """Write the rows as CSV (UTF-8, one header line)."""
+    """Write the rows as CSV (UTF-8, one header line).
+
+    Texts are written as they are, so that a program reads back the same. A spreadsheet takes one
+    that begins with ``= + - @`` for a formula: a warning says so when there is any.
+    """
     rows = result.records()
     with (
         atomic_path(path) as temporary,
@@ -39,6 +48,16 @@ def write_csv(result: Result, path: Path) -> None:
         writer = csv.DictWriter(stream, _columns(result.kind, rows))
         writer.writeheader()
         writer.writerows(rows)
+    formulas = sum(map(_is_formula, (value for row in rows for value in row.values())))
+    if formulas:
+        logger.warning(
+            "%s cells of %s are formulas to a spreadsheet: import the columns as text, or write "
+            ".html or .parquet.", formulas, path,
+        )  # fmt: skip
+
+
+def _is_formula(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(_FORMULA_STARTS)
 
 
 def write_json(result: Result, path: Path) -> None:

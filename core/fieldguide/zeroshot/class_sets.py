@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from fieldguide.errors import UnknownNameError, UsageError
-from fieldguide.specs import Name, Record
+from fieldguide.data.files import read_bounded
+from fieldguide.errors import LoadError, UnknownNameError, UsageError
+from fieldguide.plain_yaml import load_yaml
+from fieldguide.specs import Name, Record, list_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fieldguide.plugins import Catalog
+
+
+MAX_LABELS_BYTES = 16 * 2**20
 
 
 class ClassEntry(Record):
@@ -144,9 +149,9 @@ def read_labels(path: Path) -> list[str]:
         UsageError: the file cannot be read or has no label.
     """
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}.") from error
+        lines = read_bounded(path, MAX_LABELS_BYTES).decode("utf-8-sig").splitlines()
+    except (LoadError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from error
     labels = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not labels:
         raise UsageError(f"{path} has no label. Write one a line.")
@@ -155,11 +160,12 @@ def read_labels(path: Path) -> list[str]:
 
 def _read(path: Path) -> ClassSet:
     try:
-        content: Any = yaml.safe_load(path.read_text("utf-8"))
-        return ClassSet.model_validate(content)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from error
+        return ClassSet.model_validate(load_yaml(path))
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValidationError):  # its own text writes out what aliases stand for
+            raise UsageError(
+                f"{path} is not a class set: {list_faults(error)}. Edit the file."
+            ) from error
+        raise UsageError(f"{path} cannot be read: {error}. Check the path.") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not YAML: {error}.") from error
-    except ValidationError as error:
-        raise UsageError(f"{path} is not a class set: {error}") from error
+        raise UsageError(f"{path} is not YAML: {error}. Edit the file.") from error

@@ -14,11 +14,14 @@ import numpy as np
 from fieldguide.models.embeddings import Embeddings, Encoder, require_same_space, unit_length
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 NONE_OF_THESE = "none of these"
+
+PROMPTS_AT_ONCE = 8192
+"""Whose vectors are held together while a classifier is built: 16 MiB of 512 numbers each."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,45 @@ class ZeroShotClassifier:
 
 
 def build_classifier(encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> ZeroShotClassifier:
-    """Embed every distinct prompt once and average those of a label.
+    """Embed the prompts and average those of each label; each distinct one is embedded once.
+
+    Memory holds the vectors of at most ``PROMPTS_AT_ONCE`` prompts, or of one label when it has
+    more. A prompt that labels further apart share is embedded again unless the encoder keeps what
+    it has embedded, as those of a Guide do.
 
     Args:
         encoder: the model.
         prompts: one or more prompts for each label.
+
+    Raises:
+        SpaceMismatchError: the encoder changed its space meanwhile.
     """
-    distinct = list(dict.fromkeys(text for texts in prompts.values() for text in texts))
+    parts = [_label_vectors(encoder, some) for some in _groups(prompts)]
+    for part in parts[1:]:
+        require_same_space(parts[0].space, part.space, "The classifier")
+    vectors = np.concatenate([part.vectors for part in parts])
+    return ZeroShotClassifier(
+        tuple(prompts), Embeddings(vectors, parts[0].space), encoder.logit_scale
+    )
+
+
+def _groups(prompts: Mapping[str, Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+    """Yield the prompts of neighbouring labels together, up to PROMPTS_AT_ONCE."""
+    group: list[Sequence[str]] = []
+    size = 0
+    for texts in prompts.values():
+        if group and size + len(texts) > PROMPTS_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(texts)
+        size += len(texts)
+    yield group
+
+
+def _label_vectors(encoder: Encoder, prompts: Sequence[Sequence[str]]) -> Embeddings:
+    """Return the unit mean (C, D) of each label's prompts."""
+    distinct = list(dict.fromkeys(text for texts in prompts for text in texts))
     place = {text: row for row, text in enumerate(distinct)}
     embedded = encoder.encode_texts(distinct)
-    means = [
-        embedded.vectors[[place[text] for text in texts]].mean(axis=0) for texts in prompts.values()
-    ]
-    vectors = Embeddings(unit_length(np.stack(means)), embedded.space)
-    return ZeroShotClassifier(tuple(prompts), vectors, encoder.logit_scale)
+    means = [embedded.vectors[[place[text] for text in texts]].mean(axis=0) for texts in prompts]
+    return Embeddings(unit_length(np.stack(means)), embedded.space)

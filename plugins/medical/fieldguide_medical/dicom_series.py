@@ -14,10 +14,12 @@ import numpy as np
 import pydicom
 from pydicom import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_file_meta_info
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from fieldguide.data.files import exists, is_folder, require_file
 from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import ContractError, InputError, LoadError
 from fieldguide_medical.descriptions import known_words
@@ -97,7 +99,9 @@ class DicomSeriesLoader:
                 ) from error
 
     def _read(self, path: Path) -> Sample:
-        files = _slice_files(path) if path.is_dir() else [path]
+        if not is_folder(path) and exists(path):
+            require_file(path)
+        files = _slice_files(path) if is_folder(path) else [path]
         headers = [_header(file) for file in files]
         check_kinds(headers)
         check_size((headers[0].Columns, headers[0].Rows, len(headers)))
@@ -141,13 +145,14 @@ def _header(path: Path) -> Dataset:
                 "not a DICOM file (the mark DICM is missing), or one of the folder is not. Export "
                 "it again."
             )
+        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+        if syntax == DeflatedExplicitVRLittleEndian:  # it would be unpacked whole, to any size
+            raise LoadError("it is deflated, which is not read. Run: dcmconv +te on its files.")
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
     except FileNotFoundError as error:
         raise LoadError("no such file. Check the path.") from error
     except PermissionError as error:
         raise LoadError("not readable by you. Run: chmod +r on it.") from error
-    if header.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        raise LoadError("it is deflated, which is not read. Run: dcmconv +te on its files.")
     return header
 
 

@@ -19,6 +19,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from fieldguide.errors import ContractError, LoadError
 from fieldguide_medical.hounsfield import refuse_label_map
+from fieldguide_medical.nifti_bounds import check_length, check_start
 from fieldguide_medical.volumes import check_affine, check_size, compact, ct_sample
 
 if TYPE_CHECKING:
@@ -67,8 +68,10 @@ class NiftiLoader:
             LoadError: it is missing, broken or not NIfTI.
             ContractError: not one 3D volume, no orientation, not in Hounsfield units, a label map.
         """
+        check_start(path)
         image = _open(path)
         _check_header(image)
+        check_length(path, image)
         values = _read_values(image)
         if np.isfinite(values).all():  # what is not is refused below, with its own reason
             refuse_label_map(values, has_label_names=_has_label_names(image))
@@ -104,7 +107,7 @@ def _check_header(image: Any) -> None:
             f"it has {len(shape)} dimensions ({' x '.join(map(str, shape))}), not one 3D volume. "
             "Split it and name the volume."
         )
-    check_size(shape)
+    check_size(shape, image.get_data_dtype().itemsize)
     if kind not in "iuf":
         raise ContractError("its voxels are colours or complex numbers. Name the CT volume itself.")
     if unit not in ("mm", "unknown"):

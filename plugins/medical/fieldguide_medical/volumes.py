@@ -32,8 +32,12 @@ Affine = NDArray[np.float64]
 """(4, 4): voxel indices to millimetres, x to the right, y to anterior, z to superior."""
 
 
-def check_size(shape: Sequence[int]) -> None:
+def check_size(shape: Sequence[int], value_bytes: int = 4) -> None:
     """Refuse a volume that is empty or too large for memory.
+
+    Args:
+        shape: voxels on each axis.
+        value_bytes: of a voxel in the file; in memory it takes at least 4.
 
     Raises:
         ContractError: it has no voxel, or more than ``MAX_BYTES`` hold.
@@ -41,7 +45,7 @@ def check_size(shape: Sequence[int]) -> None:
     voxels = math.prod(int(length) for length in shape)
     if min(shape) <= 0:
         raise ContractError("it has no voxels. Export it again.")
-    if voxels * 4 > MAX_BYTES:
+    if voxels * max(4, value_bytes) > MAX_BYTES:
         raise ContractError(
             f"it declares {' x '.join(map(str, shape))} voxels, more than {MAX_BYTES // 1024**3} "
             "GiB. Crop or resample it."

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.enums import ColorInterp, Resampling
 
+from fieldguide.data.files import exists, require_file
 from fieldguide.errors import ContractError, LoadError
 from fieldguide.samples import DIGITAL_NUMBER, RGB, SRGB8, Sample
 from fieldguide_remote_sensing.bands import band_names, parse_bands
+from fieldguide_remote_sensing.cost import check_cost, read_size_px
 from fieldguide_remote_sensing.gdal import open_raster
 from fieldguide_remote_sensing.georeference import captured_at, check_grid, place_metadata
 from fieldguide_remote_sensing.vrt import check_vrt
@@ -22,14 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MAX_PIXELS = 100_000_000
-"""Larger rasters are read at a smaller scale."""
-MAX_SIDE_PX = 8192
-"""The longer side of what is then read."""
-MAX_VALUES = 3 * MAX_PIXELS
-"""Pixels times bands: rasters of many bands are read at a smaller scale earlier."""
-MAX_PIXELS_WITHOUT_OVERVIEWS = 4_000_000_000
-"""Beyond this, reading every pixel of a file to make it small would take minutes to hours."""
 DECIMATED = "read_decimated"
 
 
@@ -59,13 +53,15 @@ class GeoTiffLoader:
                 or palette entries, or it refers to the network.
         """
         path = Path(path).absolute()
-        if not path.is_file():
+        if not exists(path):
             raise LoadError("no such file. Check the path.")
+        require_file(path)
         if path.suffix.lower() == ".vrt":
             check_vrt(path)
         with open_raster(path) as dataset:
             check_grid(dataset, path.name)
             _check_values(dataset, path.name)
+            check_cost(dataset, path)
             colours, descriptions = dataset.colorinterp, dataset.descriptions
             places = self._places(colours, descriptions)
             names = band_names(
@@ -91,22 +87,6 @@ class GeoTiffLoader:
         ]
 
 
-def read_size_px(height: int, width: int, bands: int) -> tuple[int, int]:
-    """Return (height, width) at which a raster is read.
-
-    >>> read_size_px(20_000, 10_000, 3)
-    (8192, 4096)
-    """
-    scale = 1.0
-    if height * width > MAX_PIXELS:
-        scale = MAX_SIDE_PX / max(height, width)
-    if height * width * bands > MAX_VALUES:
-        scale = min(scale, math.sqrt(MAX_VALUES / (height * width * bands)))
-    if scale >= 1:
-        return height, width
-    return max(1, int(height * scale)), max(1, int(width * scale))
-
-
 def _check_values(dataset: Any, name: str) -> None:
     name = shlex.quote(name)
     if any(np.dtype(kind).kind == "c" for kind in dataset.dtypes):
@@ -118,12 +98,6 @@ def _check_values(dataset: Any, name: str) -> None:
         raise ContractError(
             "its values are entries of a palette. Write the colours out: "
             f"gdal_translate -expand rgb {name} rgb.tif"
-        )
-    pixels = dataset.height * dataset.width
-    if pixels > MAX_PIXELS_WITHOUT_OVERVIEWS and not dataset.overviews(1):
-        raise LoadError(
-            f"{dataset.width} x {dataset.height} px without overviews would take long to read. "
-            f"Add them: gdaladdo -r average {name} 2 4 8 16 32 64"
         )
 
 

@@ -31,6 +31,8 @@ def _check(path: Path, parents: tuple[Path, ...]) -> None:
         raise LoadError(f"its source {path.name} leads back to itself. Correct the VRT.")
     if path.stat().st_size > MAX_BYTES:
         raise LoadError(f"it is larger than {MAX_BYTES // 2**20} MiB. Split the VRT.")
+    if b"<!DOCTYPE" in path.read_bytes().upper():  # two parsers may read its entities differently
+        raise LoadError("it declares a document type, which no VRT has. Build it again.")
     seen: set[Path] = set()
     for source in _sources(path):
         if source not in seen:

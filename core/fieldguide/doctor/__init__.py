@@ -1,0 +1,1 @@
+"""What ``fieldguide doctor`` looks at: one file a subject; each check returns records."""

@@ -1,0 +1,1 @@
+"""Ways to run an image tower: torch itself, and converters to other runtimes."""

@@ -1,0 +1,43 @@
+"""What an index notes of the job that made it, so that it can be opened with the same model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fieldguide.errors import StoreError
+from fieldguide.specs import list_faults
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Job(BaseModel):
+    """The domain, modality and model of an index.
+
+    Attributes:
+        options: the domain's options, which become keywords of its loaders.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    domain: str
+    modality: str | None = None
+    model: str | None = None
+    options: dict[str, str | bool | int | float] = {}
+
+
+def read_job(about: Mapping[str, Any], folder: Path) -> Job:
+    """Return the job that an index notes.
+
+    Raises:
+        StoreError: what it notes is not what fieldguide writes.
+    """
+    try:
+        return Job.model_validate(dict(about))
+    except ValidationError as error:
+        raise StoreError(
+            f"{folder} does not say how it was made: {list_faults(error)}. Index the images again."
+        ) from error
