@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from fieldguide.errors import UsageError
 from fieldguide.models.computing import image_side
 from fieldguide.models.embedded import build_conse, normalise
 from fieldguide.models.embeddings import unit_length
+from fieldguide.models.load import load_encoder, named_model
 from fieldguide.models.precision import MIN_IMAGES
 from fieldguide.models.probing import (
     MAX_DISTANCE_ERROR,
@@ -157,16 +159,44 @@ def test_fp32_is_never_probed_and_bf16_never_refused_when_they_are_asked_for(
     assert "distances differ by at most" in caplog.text  # said, though it is done
 
 
+def test_neither_precision_of_an_open_clip_model_is_in_training_mode(tmp_path: Path) -> None:
+    folder = write_tiny_checkpoint(tmp_path / "resnet", architecture="resnet")
+    record = named_model(str(folder), get_catalog())
+    tower = cast("NormalisedTower", load_encoder(record, get_catalog(), CPU).image_module)
+    for module in (tower, tower.in_bfloat16()):
+        assert not any(part.training for part in module.modules())
+
+
 # --- what is kept of a probe
 
 
-def test_a_second_job_decides_by_what_was_kept_and_probes_nothing(make_encoder: Any) -> None:
+def at_load(monkeypatch: pytest.MonkeyPatch, processes: float) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (processes, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+
+
+def test_what_was_measured_on_a_busy_machine_is_not_kept(
+    make_encoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_load(monkeypatch, 8.0)
+    assert facts_of(make_encoder(Paced(bf16_s=0.002)))["precision"] == "fp32"
+    at_load(monkeypatch, 0.5)
+    assert facts_of(make_encoder(Paced(fp32_s=0.002)))["precision"] == "bf16"
+
+
+def test_a_second_job_decides_by_what_was_kept_and_probes_nothing(
+    make_encoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_load(monkeypatch, 0.5)
     first = facts_of(make_encoder(Paced(fp32_s=0.002)))
     slower_now = Paced(bf16_s=0.002)  # would be declined, were it measured
     assert facts_of(make_encoder(slower_now)) == first
 
 
-def test_a_damaged_file_is_measured_again(make_encoder: Any, tmp_path: Path) -> None:
+def test_a_damaged_file_is_measured_again(
+    make_encoder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_load(monkeypatch, 0.5)
     facts_of(make_encoder(Paced(fp32_s=0.002)))
     (kept,) = (tmp_path / "cache" / "probes").iterdir()
     for damage in (

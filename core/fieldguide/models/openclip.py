@@ -50,9 +50,8 @@ class OpenClipEncoder:
         self.contract = open_clip_contract(config, self.model.visual.image_size)
         self.logit_scale = float(self.model.logit_scale.exp())
         network = FirstOutput(self.model.visual)
-        self.image_module: nn.Module = NormalisedTower(
-            network, self.contract.mean, self.contract.std
-        ).to(device)
+        tower = NormalisedTower(network, self.contract.mean, self.contract.std)
+        self.image_module: nn.Module = tower.to(device).eval()
         self.image_tower: ImageTower = self._module_in_float32
         self.space = SpaceId(
             model=checkpoint.name,

@@ -1,4 +1,8 @@
-"""Keeps what a probe measured, so that the same job on the same machine decides the same way."""
+"""Keeps what a probe measured, so that the same job on the same machine decides the same way.
+
+Times that were taken while other processes had the cores are used once and not kept: a decision
+for bfloat16 or against it would outlast the load that it came from.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+BUSY_LOAD = 1.25
+"""Processes that want to run, for each core: one job of our own is about 1."""
+
 
 def measured_once(
     facts: Mapping[str, Any], measure: Callable[[], Comparison], folder: Path | None
@@ -28,19 +36,30 @@ def measured_once(
     Args:
         facts: everything that may change the outcome: model, machine, versions, threads.
         measure: takes a moment.
-        folder: where outcomes are kept; None keeps nothing.
+        folder: where outcomes are kept; None keeps nothing, and so does a busy machine.
     """
     path = None if folder is None else folder / f"{facts_digest(facts)}.json"
     kept = None if path is None else _read(path, facts)
     if kept is not None:
         return kept
+    is_quiet = not is_busy()  # asked before: the probe itself is a load
     found = measure()
-    if path is not None:
+    if path is not None and is_quiet:
         content = {"facts": facts, "found": asdict(found)}
         # a cache that cannot be written costs time only
         with contextlib.suppress(StoreError), atomic_path(path) as temporary:
             temporary.write_text(json.dumps(content, indent=2), "utf-8")
     return found
+
+
+def is_busy() -> bool:
+    """Return whether more processes than there are cores wanted to run in the last minute.
+
+    The load is that of the whole machine, so a share of it is judged by all its cores.
+    """
+    if not hasattr(os, "getloadavg"):  # Windows
+        return False
+    return os.getloadavg()[0] > BUSY_LOAD * (os.cpu_count() or 1)
 
 
 def facts_digest(facts: Mapping[str, Any]) -> str:

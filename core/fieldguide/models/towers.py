@@ -58,12 +58,12 @@ class NormalisedTower(nn.Module):
         return features.to(torch.float32)
 
     def in_bfloat16(self) -> NormalisedTower:
-        """Return a copy whose network computes in bfloat16; normalisation stays in float32."""
+        """Return a copy in eval mode whose network computes in bfloat16, but for normalisation."""
         tower = NormalisedTower(
             copy.deepcopy(self.network).to(torch.bfloat16), [0.0], [1.0], torch.bfloat16
         )
         tower.mean, tower.std = self.mean, self.std
-        return tower.train(self.training)
+        return tower.eval()
 
 
 @runtime_checkable
