@@ -146,7 +146,7 @@ class FrozenSet:
 
     def _texts(self, kind: str, texts: Sequence[str]) -> Tensor:
         if not texts:
-            return torch.zeros(0, self.record.embed_dim)
+            return torch.zeros(0, self.record.stated("embed_dim"))
         files = self.record.files
         key = repr((texts, files["text"].sha256, files["tokenizer"].sha256))
         return self._cached(kind, key, lambda: self._encode_texts(texts))
