@@ -22,7 +22,7 @@ from fieldguide.models.openclip_contract import open_clip_contract
 from fieldguide.models.openclip_files import Checkpoint, find_checkpoint
 from fieldguide.models.openclip_texts import TextFiles, find_text_files, make_tokenizer
 from fieldguide.models.state_dicts import read_state_dict, tensors_digest
-from fieldguide.models.towers import ImageTower, NormalisedTower
+from fieldguide.models.towers import EagerTower, ImageTower, NormalisedTower
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class OpenClipEncoder:
         network = FirstOutput(self.model.visual)
         tower = NormalisedTower(network, self.contract.mean, self.contract.std)
         self.image_module: nn.Module = tower.to(device).eval()
-        self.image_tower: ImageTower = self._module_in_float32
+        self.image_tower: ImageTower = EagerTower(self.image_module, device)
         self.space = SpaceId(
             model=checkpoint.name,
             encoder=_digest(checkpoint, weights, texts),
@@ -70,11 +70,6 @@ class OpenClipEncoder:
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts in their order."""
         return Embeddings(unit_length(self._text_vectors(texts).numpy()), self.space)
-
-    @torch.inference_mode()
-    def _module_in_float32(self, pixels: Tensor) -> Tensor:
-        features: Tensor = self.image_module(pixels.to(self.device))
-        return features.float().cpu()
 
     @torch.inference_mode()
     def _text_vectors(self, texts: Sequence[str]) -> Tensor:

@@ -18,20 +18,18 @@ import hashlib
 import threading
 from collections import OrderedDict
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fieldguide.data.cache import cache_subfolder
+from fieldguide.models.around import EncoderAround
 from fieldguide.models.embeddings import Embeddings, Encoder, SpaceId
 from fieldguide.models.text_store import store_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor
-
-    from fieldguide.contract import InputContract
     from fieldguide.models.embeddings import Vectors
 
 SUBFOLDER = "texts"
@@ -84,7 +82,7 @@ _turns: dict[bytes, threading.RLock] = {}
 """One thread at a time embeds the new texts of a space, so that none is embedded twice."""
 
 
-class CachedTextEncoder:
+class CachedTextEncoder(EncoderAround):
     """An encoder around another one; texts that were embedded before are not embedded again.
 
     Everything but ``encode_texts`` is the other encoder's. Encoders of one space share what they
@@ -94,35 +92,7 @@ class CachedTextEncoder:
         encoder: the encoder that computes.
     """
 
-    __slots__ = ("encoder",)  # nothing can be set here that was meant for the other encoder
-
-    def __init__(self, encoder: Encoder) -> None:
-        self.encoder = encoder
-
-    def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the other encoder."""
-        if name == "encoder":  # not set yet: copy and pickle ask before __init__
-            raise AttributeError(name)
-        return getattr(self.encoder, name)
-
-    @property
-    def space(self) -> SpaceId:
-        """The space of everything it returns."""
-        return self.encoder.space
-
-    @property
-    def contract(self) -> InputContract:
-        """What the image tower takes."""
-        return self.encoder.contract
-
-    @property
-    def logit_scale(self) -> float:
-        """What a cosine is multiplied by before a softmax over labels."""
-        return self.encoder.logit_scale
-
-    def encode_images(self, pixels: Tensor) -> Embeddings:
-        """Embed prepared images (N, C, H, W)."""
-        return self.encoder.encode_images(pixels)
+    __slots__ = ()
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts, one vector each, in order; only those never seen before are computed."""

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from fieldguide.models.embeddings import Embeddings, Encoder, SpaceId, unit_length
+from fieldguide.models.around import EncoderAround
+from fieldguide.models.embeddings import Embeddings, Encoder, unit_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fieldguide.contract import InputContract
 
 ImageTower = Callable[[Tensor], Tensor]
 """From (N, C, H, W) uint8 pixels on the CPU to (N, D) float32 features on the CPU."""
@@ -115,40 +115,15 @@ def upload(pixels: Tensor, device: torch.device) -> Tensor:
     return pixels.pin_memory().to(device, non_blocking=True)
 
 
-class TowerEncoder:
+class TowerEncoder(EncoderAround):
     """An encoder around another one, with an image tower of its own; all else is the other's."""
 
-    __slots__ = ("encoder", "image_tower")
+    __slots__ = ("image_tower",)
 
     def __init__(self, encoder: Encoder, image_tower: ImageTower) -> None:
-        self.encoder = encoder
+        super().__init__(encoder)
         self.image_tower = image_tower
-
-    def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the other encoder."""
-        if name in TowerEncoder.__slots__:  # not set yet: copy and pickle ask before __init__
-            raise AttributeError(name)
-        return getattr(self.encoder, name)
-
-    @property
-    def space(self) -> SpaceId:
-        """The space of everything it returns."""
-        return self.encoder.space
-
-    @property
-    def contract(self) -> InputContract:
-        """What the image tower takes."""
-        return self.encoder.contract
-
-    @property
-    def logit_scale(self) -> float:
-        """What a cosine is multiplied by before a softmax over labels."""
-        return self.encoder.logit_scale
 
     def encode_images(self, pixels: Tensor) -> Embeddings:
         """Embed (N, C, H, W) prepared images by the tower."""
         return Embeddings(unit_length(self.image_tower(pixels).numpy()), self.encoder.space)
-
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Embed texts as the other encoder does."""
-        return self.encoder.encode_texts(texts)
