@@ -14,6 +14,8 @@
     |-- SpaceMismatchError       vectors of two different spaces
     |-- StoreError               an index or embedding file that cannot be used
     |-- OutOfMemoryError         the model does not fit into memory
+    |-- AdapterError             an adapter that does not fit, is damaged, or changes nothing
+    |-- TuningError              a training that cannot start or must stop
     |-- BackendError             a backend cannot run the model, or disagrees with torch
     `-- InputError               one input, recorded, the job goes on
         |-- LoadError            the file cannot be read
@@ -68,6 +70,14 @@ class StoreError(FieldguideError):
 
 class OutOfMemoryError(FieldguideError):
     """Memory does not suffice for even one image."""
+
+
+class AdapterError(FieldguideError):
+    """An adapter does not fit its model, is damaged, or changes nothing."""
+
+
+class TuningError(FieldguideError):
+    """A training cannot start, or must stop before its end."""
 
 
 class BackendError(FieldguideError):

@@ -57,7 +57,7 @@ def test_projected_training_features_are_the_vectors_of_the_guide(
     data = tool.FrozenSet(recipe, manifest.parent, tmp_path / "cache", get_catalog())
     guide = Guide("biodiversity", modality="underwater_fish", model=recipe.model)
     _, record = guide.planner.text_model()
-    join = guide.planner.encoder(record).join  # type: ignore[attr-defined]
+    join = guide.planner.encoder(record).network.join  # type: ignore[attr-defined]
     assert isinstance(join, ProjectorJoin)
     projected = data.features @ join.image_weight.T + join.image_bias
     expected = [guide.encode_image(item.path).vectors[0] for item in data.items]

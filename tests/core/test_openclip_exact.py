@@ -126,7 +126,7 @@ def test_the_image_side_is_one_module_with_all_its_weights(tmp_path: Path) -> No
     assert isinstance(encoder, HasImageTower)
     pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     inside = sum(tensor.numel() for tensor in encoder.image_module.parameters())
-    assert inside == sum(t.numel() for t in encoder.model.visual.parameters())
+    assert inside == sum(t.numel() for t in encoder.network.visual.parameters())
     with torch.no_grad():
         features = encoder.image_module(pixels).numpy()
     lengths = np.linalg.norm(features, axis=1, keepdims=True)

@@ -350,7 +350,7 @@ def test_the_embedded_model_computes_what_its_towers_compute_one_after_the_other
     encoder = build_conse(get_catalog().registry.model("embedded_conse"), CPU)
     images = probe_images(3, 224, 224, count=3)
     with torch.inference_mode():
-        expected = encoder.join.image(encoder.vision, normalise(images)).numpy()
+        expected = encoder.network.join.image(encoder.network.vision, normalise(images)).numpy()
     assert np.array_equal(encoder.encode_images(images).vectors, unit_length(expected))
     job = image_side(encoder, TORCH, "auto").for_job(LONG_JOB, None)
     assert job.facts["precision"] == "fp32"
@@ -362,14 +362,14 @@ def test_the_embedded_model_offers_no_bfloat16_because_its_vectors_would_differ(
     with pytest.raises(UsageError, match=r"offers no bfloat16.*--precision fp32"):
         image_side(encoder, TORCH, "bf16")
 
-    lower = copy.deepcopy(encoder.vision).bfloat16()
+    lower = copy.deepcopy(encoder.network.vision).bfloat16()
     images = probe_images(3, 224, 224)
     with torch.inference_mode():
         exact = encoder.image_module(images)
         probabilities = lower(normalise(images).bfloat16()).float().softmax(dim=1)
         top = probabilities.topk(10, dim=1)
         weights = top.values / top.values.sum(dim=1, keepdim=True)
-        found = (weights[:, :, None] * encoder.join.names[top.indices]).sum(dim=1)
+        found = (weights[:, :, None] * encoder.network.join.names[top.indices]).sum(dim=1)
     assert disagreement(exact, found)[0] > 5 * MAX_DISTANCE_ERROR
 
 

@@ -16,7 +16,9 @@ its scope.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+import functools
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
 from safetensors.torch import load_file
@@ -27,7 +29,7 @@ from fieldguide.contract import InputContract
 from fieldguide.errors import WeightsError
 from fieldguide.models.efficientnet_lite import EfficientNetLite0, load_efficientnet_lite0
 from fieldguide.models.embeddings import Embeddings, SpaceId, unit_length
-from fieldguide.models.minilm import MiniLMTextTower
+from fieldguide.models.minilm import PADDING, MiniLM, MiniLMTextTower
 from fieldguide.models.towers import EagerTower, ImageTower
 from fieldguide.models.weights import weight_paths, weights_digest
 
@@ -39,8 +41,25 @@ if TYPE_CHECKING:
 MEAN = (127.0, 127.0, 127.0)  # the checkpoint's own preprocessing, not ImageNet's statistics
 STD = (128.0, 128.0, 128.0)
 FEATURE_STAGES = (4, 5, 6, 7)  # of EfficientNetLite0.pooled_stages; 7 is the head
+FEATURE_WIDTH = 1904  # 112 + 192 + 320 + 1280
 CONSE_CLASSES = 10  # T of the paper, which reports T = 1, 10 and 1000
 CONSE_LOGIT_SCALE = 15.0  # fitted by tools/measure_conse.py; the card says how
+
+
+class EmbeddedNetwork(nn.Module):
+    """All that can be trained; an adapter names its changes by the parameters' names here.
+
+    Attributes:
+        vision: the image network.
+        text: the text network.
+        join: what brings both into one space.
+    """
+
+    def __init__(self, vision: EfficientNetLite0, text: MiniLM, join: Join) -> None:
+        super().__init__()
+        self.vision = vision
+        self.text = text
+        self.join = join
 
 
 class EmbeddedImageTower(nn.Module):
@@ -61,13 +80,33 @@ class EmbeddedImageTower(nn.Module):
         return self.join.image(self.vision, normalise(pixels))
 
 
+class EmbeddedTextTower(nn.Module):
+    """From token numbers to the shared space."""
+
+    def __init__(self, text: MiniLM, join: Join) -> None:
+        super().__init__()
+        self.text = text
+        self.join = join
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (N, T) token numbers, 0 where padded, to (N, D)."""
+        return self.join.text(self.text(tokens, tokens != PADDING))
+
+
 class EmbeddedEncoder:
     """Both towers and the two functions that bring them into one space.
 
     Attributes:
+        network: both towers and what joins them; it can be tuned, see ``models.tunable``.
         image_module: from (N, 3, H, W) uint8 pixels to (N, D) features, on ``device``.
         image_tower: what ``encode_images`` calls.
+        text_module: from (N, T) token numbers to (N, D) features, on ``device``.
     """
+
+    network: EmbeddedNetwork
+    image_module: nn.Module
+    image_tower: ImageTower
+    text_module: nn.Module
 
     def __init__(
         self,
@@ -80,13 +119,12 @@ class EmbeddedEncoder:
         self.device = device
         self.contract = input_contract(record)
         vision = load_efficientnet_lite0(str(paths["vision"])).to(device)
-        # twice as fast on a CPU as contiguous memory
-        self.vision = vision.to(memory_format=torch.channels_last)
         self.text = MiniLMTextTower(paths["text"], paths["tokenizer"], device)
-        self.join = join(load_file(paths["join"], device=str(device)), device)
-        self.image_module: nn.Module = EmbeddedImageTower(self.vision, self.join).eval()
-        self.image_tower: ImageTower = EagerTower(self.image_module, device)
-        self.logit_scale = self.join.logit_scale
+        joined = join(load_file(paths["join"], device=str(device)), device)
+        self.logit_scale = joined.logit_scale
+        # channels_last is twice as fast on a CPU as contiguous memory
+        vision = vision.to(memory_format=torch.channels_last)
+        self._use(EmbeddedNetwork(vision, self.text.network, joined.requires_grad_(False)))
         self.space = SpaceId(
             model=record.name,
             encoder=weights_digest(record, paths),
@@ -95,6 +133,28 @@ class EmbeddedEncoder:
             dim=record.stated("embed_dim"),
         )
 
+    def with_network(
+        self, network: nn.Module, *, adapter: str | None = None, logit_scale: float | None = None
+    ) -> Self:
+        """Return this encoder around another network of the same structure; see ``Tunable``."""
+        other = copy.copy(self)
+        other.text = copy.copy(self.text)
+        other._use(cast("EmbeddedNetwork", network))
+        other.text.network = other.network.text
+        other.space = self.space.model_copy(update={"adapter": adapter})
+        other.logit_scale = self.logit_scale if logit_scale is None else logit_scale
+        return other
+
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """Return (N, T) token numbers, 0 where padded, on ``device``."""
+        return self.text.tokenize(texts)
+
+    def _use(self, network: EmbeddedNetwork) -> None:
+        self.network = network.eval()
+        self.image_module = EmbeddedImageTower(network.vision, network.join).eval()
+        self.image_tower = EagerTower(self.image_module, self.device)
+        self.text_module = EmbeddedTextTower(network.text, network.join).eval()
+
     def encode_images(self, pixels: Tensor) -> Embeddings:
         """Embed (N, 3, H, W) pixels of 0..255."""
         return Embeddings(unit_length(self.image_tower(pixels).numpy()), self.space)
@@ -102,7 +162,7 @@ class EmbeddedEncoder:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts in their order."""
-        vectors = self.join.text(self.text.encode(texts).to(self.device))
+        vectors = self.network.join.text(self.text.encode(texts).to(self.device))
         return Embeddings(unit_length(vectors.cpu().numpy()), self.space)
 
 
@@ -121,42 +181,56 @@ class Join(nn.Module):
 
 
 class ConseJoin(Join):
-    """Image: the convex combination of class-name embeddings. Text: as MiniLM gives it."""
+    """Image: the convex combination of class-name embeddings. Text: as MiniLM gives it.
+
+    To both a linear map is added that is zero, of the pooled stages and of MiniLM's vector: nothing
+    is changed by it until an adapter fills it.
+    """
 
     names: Tensor  # (1000, 384)
 
     def __init__(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         super().__init__()
         self.register_buffer("names", F.normalize(tensors["class_names"].float(), dim=1))
+        width = self.names.shape[1]
+        zeros = functools.partial(torch.zeros, device=device)
+        self.conse_weight = nn.Parameter(torch.ones((), device=device))
+        self.image_weight = nn.Parameter(zeros(width, FEATURE_WIDTH))
+        self.image_bias = nn.Parameter(zeros(width))
+        self.text_weight = nn.Parameter(zeros(width, width))
+        self.text_bias = nn.Parameter(zeros(width))
         self.logit_scale = CONSE_LOGIT_SCALE
 
     def image(self, vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
         """Weight the names of the ten likeliest classes by their probabilities."""
-        probabilities = vision(pixels).softmax(dim=1)
+        pooled = vision.pooled_stages(pixels)
+        probabilities = vision.classifier(pooled[-1]).softmax(dim=1)
         top = probabilities.topk(CONSE_CLASSES, dim=1)
         weights = top.values / top.values.sum(dim=1, keepdim=True)
         vectors: Tensor = (weights[:, :, None] * self.names[top.indices]).sum(dim=1)
-        return vectors
+        learned = F.linear(join_stages(pooled), self.image_weight, self.image_bias)
+        return self.conse_weight * vectors + learned
 
     def text(self, vectors: Tensor) -> Tensor:
-        """Return the vectors."""
-        return vectors
+        """Return the vectors; an adapter may add to them."""
+        return vectors + F.linear(vectors, self.text_weight, self.text_bias)
 
 
 class ProjectorJoin(Join):
     """A linear map on each side; keys as ``tuning.projector`` writes them."""
 
-    image_weight: Tensor  # (D, 1904)
-    image_bias: Tensor
-    text_weight: Tensor  # (D, 384)
-    text_bias: Tensor
+    image_weight: nn.Parameter  # (D, 1904)
+    image_bias: nn.Parameter
+    text_weight: nn.Parameter  # (D, 384)
+    text_bias: nn.Parameter
 
     def __init__(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         super().__init__()
         try:
             for side in ("image", "text"):
-                self.register_buffer(f"{side}_weight", tensors[f"{side}.weight"].float())
-                self.register_buffer(f"{side}_bias", tensors[f"{side}.bias"].float())
+                for kind in ("weight", "bias"):
+                    tensor = nn.Parameter(tensors[f"{side}.{kind}"].float())
+                    self.register_parameter(f"{side}_{kind}", tensor)
             self.logit_scale = float(tensors["logit_scale"])
         except KeyError as error:
             raise WeightsError(
@@ -191,7 +265,11 @@ def normalise(pixels: Tensor) -> Tensor:
 
 def stage_features(vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
     """Return (N, 1904): pooled stages 4 to 6 and the head, side by side."""
-    pooled = vision.pooled_stages(pixels)
+    return join_stages(vision.pooled_stages(pixels))
+
+
+def join_stages(pooled: Sequence[Tensor]) -> Tensor:
+    """Return (N, 1904) of what ``pooled_stages`` returns."""
     return torch.cat([pooled[stage] for stage in FEATURE_STAGES], dim=1)
 
 

@@ -27,6 +27,7 @@ VOCABULARY = 30522
 MAX_POSITIONS = 512
 MAX_TOKENS = 256  # the length it was tuned with
 NORM_EPS = 1e-12
+PADDING = 0  # the number of [PAD]
 
 _RENAMES = (
     (r"^embeddings\.(word|position|token_type)_embeddings\.", r"\1."),
@@ -110,11 +111,14 @@ class MiniLMTextTower:
         vectors = torch.empty(len(texts), WIDTH)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            tokens = self.tokenizer.encode_batch([texts[i] for i in rows])
-            ids = torch.tensor([token.ids for token in tokens], device=self.device)
-            mask = torch.tensor([token.attention_mask for token in tokens], device=self.device)
-            vectors[rows] = self.network(ids, mask.bool()).cpu()
+            ids = self.tokenize([texts[i] for i in rows])
+            vectors[rows] = self.network(ids, ids != PADDING).cpu()
         return vectors
+
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """Return (N, T) token numbers, ``PADDING`` behind the end of a text."""
+        tokens = self.tokenizer.encode_batch(list(texts))
+        return torch.tensor([token.ids for token in tokens], device=self.device)
 
 
 def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -7,9 +7,10 @@ not change when the same number is added to every logit.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -36,23 +37,27 @@ class OpenClipEncoder:
     """An open_clip model with its own tokenizer and preprocessing.
 
     Attributes:
+        network: open_clip's model; it can be tuned, see ``models.tunable``.
         image_module: from (N, 3, H, W) uint8 pixels to (N, D) features, on ``device``.
         image_tower: what ``encode_images`` calls; at first the module itself in float32.
+        text_module: from (N, T) token numbers to (N, D) features, on ``device``.
     """
+
+    network: Any
+    image_module: nn.Module
+    image_tower: ImageTower
+    text_module: nn.Module
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self.device = device
         config = checkpoint.config
         texts = find_text_files(config, checkpoint.folder)
-        self.model, weights = _load(checkpoint, texts, device)
+        network, weights = _load(checkpoint, texts, device)
         self.tokenizer = make_tokenizer(config, texts)
         self._tokenizing = threading.Lock()  # fast tokenizers cannot be set up from two threads
-        self.contract = open_clip_contract(config, self.model.visual.image_size)
-        self.logit_scale = float(self.model.logit_scale.exp())
-        network = FirstOutput(self.model.visual)
-        tower = NormalisedTower(network, self.contract.mean, self.contract.std)
-        self.image_module: nn.Module = tower.to(device).eval()
-        self.image_tower: ImageTower = EagerTower(self.image_module, device)
+        self.contract = open_clip_contract(config, network.visual.image_size)
+        self.logit_scale = float(network.logit_scale.exp())
+        self._use(network)
         self.space = SpaceId(
             model=checkpoint.name,
             encoder=_digest(checkpoint, weights, texts),
@@ -61,6 +66,24 @@ class OpenClipEncoder:
             dim=int(config.model["embed_dim"]),
         )
         self._check_text_side(checkpoint)
+
+    def with_network(
+        self, network: nn.Module, *, adapter: str | None = None, logit_scale: float | None = None
+    ) -> Self:
+        """Return this encoder around another network of the same structure; see ``Tunable``."""
+        other = copy.copy(self)
+        other._use(network)
+        other.space = self.space.model_copy(update={"adapter": adapter})
+        other.logit_scale = self.logit_scale if logit_scale is None else logit_scale
+        return other
+
+    def _use(self, network: Any) -> None:
+        self.network = network
+        image = FirstOutput(network.visual)
+        tower = NormalisedTower(image, self.contract.mean, self.contract.std)
+        self.image_module = tower.to(self.device).eval()
+        self.image_tower = EagerTower(self.image_module, self.device)
+        self.text_module = TextSide(network).eval()
 
     def encode_images(self, pixels: Tensor) -> Embeddings:
         """Embed (N, 3, H, W) pixels of 0..255."""
@@ -74,24 +97,25 @@ class OpenClipEncoder:
     @torch.inference_mode()
     def _text_vectors(self, texts: Sequence[str]) -> Tensor:
         batches = [texts[start : start + TEXT_BATCH] for start in range(0, len(texts), TEXT_BATCH)]
-        vectors = [
-            self.model.encode_text(self._tokens(batch).to(self.device)).float().cpu()
-            for batch in batches
-        ]
+        vectors = [self.text_module(self.tokenize(batch)).float().cpu() for batch in batches]
         return torch.cat(vectors) if vectors else torch.zeros(0, self.space.dim)
 
-    def _tokens(self, texts: Sequence[str]) -> Tensor:
-        """Return (N, context length) int64, every number one that the text tower knows."""
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """Return (N, context length) int64 on ``device``.
+
+        Raises:
+            WeightsError: a number is none that the text tower knows.
+        """
         with self._tokenizing:
             tokens: Tensor = self.tokenizer(list(texts))
-        known = int(getattr(self.model, "vocab_size", 0) or self.model.text.vocab_size)
+        known = int(getattr(self.network, "vocab_size", 0) or self.network.text.vocab_size)
         if known and int(tokens.max()) >= known:
             raise WeightsError(
                 f"The tokenizer of {self.space.model} gives the number {int(tokens.max())}, and "
                 f"its text tower knows {known} words. They belong to different models: put the "
                 "tokenizer files of this model beside its weights."
             )
-        return tokens
+        return tokens.to(self.device)
 
     def _check_text_side(self, checkpoint: Checkpoint) -> None:
         """Embed one word, so that what does not belong together shows before the first image."""
@@ -133,6 +157,19 @@ class FirstOutput(nn.Module):
         """Map (N, 3, H, W) normalised floats to (N, D)."""
         features = self.visual(images)
         vectors: Tensor = features[0] if isinstance(features, tuple) else features
+        return vectors
+
+
+class TextSide(nn.Module):
+    """The text tower of an open_clip model as a module of its own."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (N, T) token numbers to (N, D)."""
+        vectors: Tensor = self.network.encode_text(tokens)
         return vectors
 
 

@@ -1,0 +1,1 @@
+"""Training objectives: one file a loss. A loss depends on torch only."""
