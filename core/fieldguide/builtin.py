@@ -8,6 +8,7 @@ from fieldguide import contract
 from fieldguide.hookspecs import API, hookimpl
 from fieldguide.specs import (
     BackendSpec,
+    CaptionConverterSpec,
     DomainSpec,
     LoaderSpec,
     MethodSpec,
@@ -117,6 +118,16 @@ def register_backends() -> Iterable[BackendSpec]:
 
 
 @hookimpl
+def register_caption_converters() -> Iterable[CaptionConverterSpec]:
+    """Offer captions from a label alone."""
+    yield CaptionConverterSpec(
+        name="label_caption",
+        summary="Sentences about the label: a photo of ...",
+        target="fieldguide.captions.label_caption:label_caption",
+    )
+
+
+@hookimpl
 def register_writers() -> Iterable[WriterSpec]:
     """Offer tables and contact sheets."""
     yield WriterSpec(
@@ -165,3 +176,31 @@ def register_methods() -> Iterable[MethodSpec]:
         target="fieldguide.tuning.projector:fit_projector",
         role="tuner",
     )
+    yield from _losses()
+
+
+def _losses() -> Iterable[MethodSpec]:
+    """Yield the training objectives; ``docs/losses.md`` says which one when."""
+    folder = "fieldguide.losses"
+    named = (
+        ("infonce", "CLIP: each image finds its own text (Radford et al. 2021)",
+         "infonce:InfoNCE"),
+        ("convirt", "CLIP with 3/4 of the weight on images (Zhang et al. 2020)",
+         "infonce:convirt"),
+        ("multi_positive", "All that share a caption or class are right (Khosla et al. 2020)",
+         "multi_positive:MultiPositive"),
+        ("class_level", "AdaptCLIPZS: texts of one class are right (Saha et al. 2024)",
+         "multi_positive:class_level"),
+        ("sigmoid", "SigLIP: every pair is judged on its own (Zhai et al. 2023)",
+         "sigmoid:Sigmoid"),
+        ("medclip", "MedCLIP: as alike as their findings (Wang et al. 2022)",
+         "soft_targets:SemanticMatching"),
+        ("medclip_dot", "MedCLIP as its authors released it: dot products of findings",
+         "soft_targets:medclip_dot"),
+        ("scold", "SCOLD: captions alike share the target (Nguyen Quoc et al. 2025)",
+         "soft_targets:ContextualTargets"),
+        ("teacher_student", "FitCLIP: as similar as a teacher sees them (Castro and Heilbron 2022)",
+         "teacher_student:TeacherStudent"),
+    )  # fmt: skip
+    for name, summary, target in named:
+        yield MethodSpec(name=name, summary=summary, target=f"{folder}.{target}", role="loss")

@@ -6,6 +6,7 @@ function ``fieldguide.guide``.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,10 @@ from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.results import Predictions, StoreReport
 from fieldguide.retrieval.where import matches, parse_where
 from fieldguide.runtime import AUTO, TORCH, Precision, Runtime
+from fieldguide.tuning.adapter_choice import base_model, choose_adapter, require_vectors
 from fieldguide.writers.history import rows_written_by
 from fieldguide.writers.provenance import make_provenance, write_provenance
-from fieldguide.zeroshot.class_sets import load_class_set, prompts_of_labels
-from fieldguide.zeroshot.classifier import ZeroShotClassifier, build_classifier
+from fieldguide.zeroshot.choose import Asked, Classifier, make_classifier
 from fieldguide.zeroshot.classify import check_range, classify_batches
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from fieldguide.models.embeddings import Embeddings
     from fieldguide.retrieval.index import Index
     from fieldguide.samples import Sample
+    from fieldguide.tuning.adapter import Adapter
+
+    AdapterName = str | Path | Adapter | None
 
 GENERAL = "general"
 KEEP_ALL = 1_000_000
@@ -47,25 +51,30 @@ class Guide:
     """Classifies, embeds, indexes and evaluates the images of one domain.
 
     Args:
-        domain: name of an installed domain.
+        domain: name of an installed domain; by default that of the adapter, or "general".
         modality: name of one of its modalities; by default found by the files.
         model: a registry name, ``hf-hub:org/name``, an open_clip folder, or ``ARCHITECTURE:FILE``;
-            by default the modality's own.
+            by default the adapter's base, or the modality's own.
+        adapter: a registry name, a folder or zip of ``fieldguide tune``, or one that was read.
+        strength: of the adapter, 0 (the base) to 1 (as trained); by default the one it was given.
         options: the domain's options, such as ``{"assume_hu": True}``.
         out_of_scope: take the model's word on images it was not made for, every row marked.
         runtime: device, batch size, workers, progress, backend, precision.
         roots: folders of which manifests may name files, beside their own and the current one.
 
     Raises:
-        UnknownNameError: no such domain or modality.
+        UnknownNameError: no such domain, modality or adapter.
+        AdapterError: the adapter is damaged, or its base model is not here.
     """
 
     def __init__(  # noqa: PLR0913 - the front door: each is one thing a user may say
         self,
-        domain: str = GENERAL,
+        domain: str | None = None,
         *,
         modality: str | None = None,
         model: str | None = None,
+        adapter: AdapterName = None,
+        strength: float | None = None,
         options: Mapping[str, Any] | None = None,
         out_of_scope: bool = False,
         runtime: Runtime | None = None,
@@ -74,7 +83,10 @@ class Guide:
     ) -> None:
         self.catalog = catalog or get_catalog()
         self.roots = tuple(map(Path, roots))
-        self.domain = self.catalog.domains[domain]
+        self.adapter = choose_adapter(adapter, strength, self.catalog)
+        if self.adapter is not None:
+            domain, model = domain or self.adapter.config.domain, model or self._base(self.adapter)
+        self.domain = self.catalog.domains[domain or GENERAL]
         self.options = dict(options or {})
         self.runtime = runtime or Runtime()
         self.device = choose_device(self.runtime.device)
@@ -87,7 +99,22 @@ class Guide:
             options=self.options,
             out_of_scope=out_of_scope,
             runtime=self.runtime,
+            adapter=self.adapter,
         )
+
+    def with_adapter(self, adapter: AdapterName, strength: float | None = None) -> Guide:
+        """Return this guide with an adapter; the base model that was loaded is shared.
+
+        Raises:
+            AdapterError: it is damaged, or its base model is not here.
+        """
+        chosen = choose_adapter(adapter, strength, self.catalog)
+        if chosen is None:
+            raise UsageError("Name an adapter: a registry name, a folder or a zip.")
+        other = copy.copy(self)
+        other.adapter = chosen
+        other.planner = self.planner.with_adapter(chosen, self.planner.model or self._base(chosen))
+        return other
 
     def classify(  # noqa: PLR0913 - the front door
         self,
@@ -105,9 +132,10 @@ class Guide:
         Args:
             inputs: paths, globs, folders, manifests, Pillow images, arrays, or an iterable of
                 these; or one file of :meth:`embed`, whose vectors are used as they are.
-            labels: two or more labels.
+            labels: two or more labels; by default those of the adapter, where it has any.
             classes: in place of labels, the name of a class set or a YAML file.
-            templates: prompts, each with one ``{}``; by default those of the class set or modality.
+            templates: prompts, each with one ``{}``; by default those of the class set, adapter or
+                modality.
             threshold: below this probability of the best label the answer is "none of these".
             top: how many labels are kept for each image.
             thumbnails: keep a small picture of each input, for HTML contact sheets.
@@ -134,6 +162,7 @@ class Guide:
             SpaceMismatchError: the file holds vectors of another model.
             StoreError: the file cannot be written, or another process writes it.
         """
+        require_vectors(self.adapter)
         path = Path(output)
         if path.suffix.lower() != EMBEDDING_SUFFIX:
             raise UsageError(f"{path} must end in {EMBEDDING_SUFFIX}.")
@@ -155,6 +184,7 @@ class Guide:
         """
         from fieldguide.retrieval.index import store_in_index  # lancedb takes 2 s to import
 
+        require_vectors(self.adapter)
         return store_in_index(self, inputs, Path(folder))
 
     def evaluate(  # noqa: PLR0913 - the front door
@@ -252,26 +282,19 @@ class Guide:
         *,
         classes: str | None = None,
         templates: Sequence[str] | None = None,
-    ) -> ZeroShotClassifier | None:
+    ) -> Classifier | None:
         """Return the classifier for the labels the user named; None when nothing is encoded.
 
         Raises:
-            UsageError: neither or both of labels and classes are given.
+            UsageError: neither or both of labels and classes are given, and no adapter has labels.
         """
-        if (labels is None) == (classes is None):
-            raise UsageError(
-                "Say what to choose from: either labels (--label A --label B, --labels FILE) or a "
-                "class set (--classes NAME)."
-            )
-        if classes is not None:
-            prompts = load_class_set(classes, self.catalog).prompts(templates)
-        else:
-            own = plan.modality.templates if plan.modality else ("{}",)
-            prompts = prompts_of_labels(labels or (), templates or own)
-        return None if plan.encoder is None else build_classifier(plan.encoder, prompts)
+        usual = plan.modality.templates if plan.modality else ("{}",)
+        asked = Asked(labels, classes, templates, usual)
+        return make_classifier(asked, plan.encoder, self.adapter, self.catalog)
 
     def encode_text(self, text: str) -> Embeddings:
         """Embed a query of the domain's, or named, modality."""
+        require_vectors(self.adapter)
         _, record = self.planner.text_model()
         return self.planner.encoder(record).encode_texts([text])
 
@@ -282,6 +305,7 @@ class Guide:
             LoadError: it cannot be read.
             ContractError: it is not what the model takes.
         """
+        require_vectors(self.adapter)
         items = self.find([image])
         plan = self.planner.plan(items, thumbnails=False)
         batch = next(self.encode(items[:1], plan))
@@ -296,6 +320,7 @@ class Guide:
             "modality": plan.modality.name if plan.modality else None,
             "model": self.planner.model or (plan.record.name if plan.record else None),
             "options": self.options,
+            **({} if self.adapter is None else self.adapter.about),
         }
 
     def provenance(self, plan: Plan, **facts: Any) -> dict[str, Any]:
@@ -324,6 +349,9 @@ class Guide:
         plan = Plan(RoutedReader({}, {}), modality, record, encoder, {})
         return plan, stored_batches(stored, encoder.space)
 
+    def _base(self, adapter: Adapter) -> str:
+        return lasting_name(base_model(adapter, self.catalog), self.catalog)
+
     def report(self, target: Path, plan: Plan, filled: Filled, total: int) -> StoreReport:
         """Return what a job that stores vectors did, and write its record beside the target."""
         failed = tuple(
@@ -342,10 +370,12 @@ class Guide:
 
 
 def guide(  # noqa: PLR0913 - the front door
-    domain: str = GENERAL,
+    domain: str | None = None,
     *,
     modality: str | None = None,
     model: str | None = None,
+    adapter: AdapterName = None,
+    strength: float | None = None,
     device: str | None = None,
     batch_size: int | None = None,
     precision: Precision = AUTO,
@@ -357,9 +387,12 @@ def guide(  # noqa: PLR0913 - the front door
     """Return a guide for one domain.
 
     Args:
-        domain: "general", or the name of an installed domain; see ``fieldguide plugins``.
+        domain: the name of an installed domain, see ``fieldguide plugins``; by default that of the
+            adapter, or "general".
         modality: one of its modalities; by default found by the files.
         model: a registry name, ``hf-hub:org/name``, an open_clip folder, or ``ARCHITECTURE:FILE``.
+        adapter: a registry name, a folder or zip of ``fieldguide tune``, or one that was read.
+        strength: of the adapter, 0 (the base) to 1 (as trained).
         device: "cpu", "cuda:0" ..., or None for the best there is.
         batch_size: images a step of the model; None lets memory decide.
         precision: of the image side: "fp32", "bf16", or "auto" for bf16 in long jobs where a short
@@ -374,16 +407,30 @@ def guide(  # noqa: PLR0913 - the front door
         backend=backend,
     )  # fmt: skip
     return Guide(
-        domain, modality=modality, model=model, options=options, runtime=runtime, roots=roots
-    )
+        domain, modality=modality, model=model, adapter=adapter, strength=strength,
+        options=options, runtime=runtime, roots=roots,
+    )  # fmt: skip
 
 
-def open_index(folder: str | Path, *, runtime: Runtime | None = None) -> Index:
-    """Open an index with the model it was made with.
+def open_index(
+    folder: str | Path,
+    *,
+    runtime: Runtime | None = None,
+    adapter: AdapterName = None,
+    strength: float | None = None,
+) -> Index:
+    """Open an index with the model and adapter it was made with.
+
+    Args:
+        folder: of the index.
+        runtime: device, batch size and others.
+        adapter: the same one in another place; by default where the index says.
+        strength: of that adapter.
 
     Raises:
         StoreError: there is no index.
-        UnknownNameError: its domain or model is not installed here.
+        UnknownNameError: its domain, model or adapter is not installed here.
+        AdapterError: its adapter is damaged.
     """
     from fieldguide.retrieval.index import Index  # lancedb takes 2 s to import
     from fieldguide.retrieval.job import read_job
@@ -395,6 +442,8 @@ def open_index(folder: str | Path, *, runtime: Runtime | None = None) -> Index:
         about.domain,
         modality=about.modality,
         model=about.model,
+        adapter=adapter or about.adapter,
+        strength=about.strength if strength is None else strength,
         options=about.options,
         runtime=runtime,
     )

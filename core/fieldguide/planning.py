@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.pipeline import Reader
@@ -18,6 +18,7 @@ from fieldguide.models.computing import ImageSide, OwnSide, image_side
 from fieldguide.models.load import covers, load_encoder, pick_model
 from fieldguide.models.text_cache import cache_texts
 from fieldguide.runtime import Runtime
+from fieldguide.tuning.attach import attach_for_work, require_tunable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fieldguide.plugins import Catalog
     from fieldguide.registry import ModelRecord
     from fieldguide.specs import DomainSpec, LoaderSpec, ModalitySpec
+    from fieldguide.tuning.adapter import Adapter
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Planner:
         options: the domain's options.
         out_of_scope: whether a model may be used on what it was not made for.
         runtime: backend, precision and batch size.
+        adapter: what is put on every model, at its picked strength; None for nothing.
     """
 
     catalog: Catalog
@@ -73,6 +76,8 @@ class Planner:
     options: Mapping[str, Any] = field(default_factory=dict)
     out_of_scope: bool = False
     runtime: Runtime = field(default_factory=Runtime)
+    adapter: Adapter | None = None
+    _bases: dict[str, Encoder] = field(default_factory=dict)
     _encoders: dict[str, Encoder] = field(default_factory=dict)
     _sides: dict[str, ImageSide | OwnSide] = field(default_factory=dict)
 
@@ -104,12 +109,28 @@ class Planner:
         job = self.image_side(record).for_job(len(groups[name]), self.runtime.batch_size)
         return Plan(reader, modality, record, job.encoder, refusals, job.batch_size, job.facts)
 
+    def base(self, record: ModelRecord) -> Encoder:
+        """Return the model of a record without an adapter, built at the first call."""
+        if record.name not in self._bases:
+            self._bases[record.name] = load_encoder(record, self.catalog, self.device)
+        return self._bases[record.name]
+
     def encoder(self, record: ModelRecord) -> Encoder:
-        """Return the model of a record, built at the first call."""
+        """Return the model of a record, with the adapter on it, built at the first call.
+
+        Raises:
+            AdapterError: the adapter was made for another model, or has no effect.
+        """
         if record.name not in self._encoders:
-            encoder = load_encoder(record, self.catalog, self.device)
+            encoder = self.base(record)
+            if self.adapter is not None:
+                encoder = attach_for_work(require_tunable(encoder), self.adapter)
             self._encoders[record.name] = cache_texts(encoder)
         return self._encoders[record.name]
+
+    def with_adapter(self, adapter: Adapter, model: str) -> Planner:
+        """Return a planner with an adapter; models that were built are shared."""
+        return replace(self, adapter=adapter, model=model, _encoders={}, _sides={})
 
     def image_side(self, record: ModelRecord) -> ImageSide | OwnSide:
         """Return what runs the images of a record's model."""
@@ -163,8 +184,9 @@ class Planner:
             modality = find_modality(self.domain, name)
             try:
                 records[name] = pick_model(
-                    modality, self.catalog, name=self.model, out_of_scope=self.out_of_scope
-                )
+                    modality, self.catalog, name=self.model, out_of_scope=self.out_of_scope,
+                    scope=None if self.adapter is None else self.adapter.config.scope,
+                )  # fmt: skip
             except ScopeError as error:
                 refusals[name] = str(error)
         return records, refusals

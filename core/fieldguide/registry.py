@@ -29,6 +29,7 @@ from fieldguide.registry_files import (
     WeightFile,
 )
 from fieldguide.registry_records import (
+    AdapterRecord,
     ArchitectureRecord,
     DatasetRecord,
     ModelRecord,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "AdapterRecord",
     "ArchitectureRecord",
     "CoreFile",
     "CoreText",
@@ -61,7 +63,7 @@ __all__ = [
     "user_registry_path",
 ]
 
-RECORD_KINDS = ("models", "architectures", "datasets", "results")
+RECORD_KINDS = ("models", "adapters", "architectures", "datasets", "results")
 CHOICES = ("defaults", "recommended")
 USER_VARIABLE = "FIELDGUIDE_REGISTRY"
 
@@ -77,6 +79,7 @@ class Registry(Record):
 
     version: Literal[1]
     models: tuple[ModelRecord, ...] = ()
+    adapters: tuple[AdapterRecord, ...] = ()
     architectures: tuple[ArchitectureRecord, ...] = ()
     datasets: tuple[DatasetRecord, ...] = ()
     results: tuple[ReferenceRecord, ...] = ()
@@ -93,27 +96,35 @@ class Registry(Record):
         return self
 
     @model_validator(mode="after")
-    def _references_exist(self, info: ValidationInfo) -> Self:
-        base: Registry | None = (info.context or {}).get("base")
-        known = (self,) if base is None else (base, self)
-        models = {record.name: record for registry in known for record in registry.models}
+    def _models_that_are_named_exist(self, info: ValidationInfo) -> Self:
+        models = {record.name: record for known in self._known(info) for record in known.models}
         for label in CHOICES:
             for modality, name in getattr(self, label).items():
                 _check_choice(label, modality, name, models)
-        for result in self.results:
-            if result.model is not None and result.model not in models:
-                raise ValueError(
-                    f"result {result.name!r} is of the model {result.model!r}; "
-                    f"models has {sorted(models)}"
-                )
-        datasets = {record.name for registry in known for record in registry.datasets}
-        for record in self.models:
+        named = [(f"result {r.name!r} is of", r.model) for r in self.results if r.model is not None]
+        named += [(f"adapter {a.name!r} changes", a.base_model) for a in self.adapters]
+        for what, name in named:
+            if name not in models:
+                raise ValueError(f"{what} the model {name!r}; models has {sorted(models)}")
+        return self
+
+    @model_validator(mode="after")
+    def _datasets_that_are_named_exist(self, info: ValidationInfo) -> Self:
+        datasets = {record.name for known in self._known(info) for record in known.datasets}
+        trained: tuple[ModelRecord | AdapterRecord, ...] = (*self.models, *self.adapters)
+        for record in trained:
             if unknown := set(record.trained_on) - datasets:
+                kind = "adapter" if isinstance(record, AdapterRecord) else "model"
                 raise ValueError(
-                    f"model {record.name!r} is trained_on {sorted(unknown)}; "
+                    f"{kind} {record.name!r} is trained_on {sorted(unknown)}; "
                     f"datasets has {sorted(datasets)}"
                 )
         return self
+
+    def _known(self, info: ValidationInfo) -> tuple[Registry, ...]:
+        """Return this registry and the one that its records may refer to."""
+        base: Registry | None = (info.context or {}).get("base")
+        return (self,) if base is None else (base, self)
 
     def model(self, name: str) -> ModelRecord:
         """Return the model record of that name.
@@ -126,6 +137,14 @@ class Registry(Record):
                 return record
         names = [record.name for record in self.models]
         raise UnknownNameError(f"{_unknown('model', name, names)}\nRun 'fieldguide models'.")
+
+    def adapter(self, name: str) -> AdapterRecord:
+        """Return the adapter record of that name, or raise UnknownNameError."""
+        for record in self.adapters:
+            if record.name == name:
+                return record
+        names = [record.name for record in self.adapters] or ["none"]
+        raise UnknownNameError(f"{_unknown('adapter', name, names)}\nRun 'fieldguide adapters'.")
 
     def architecture(self, name: str) -> ArchitectureRecord:
         """Return the architecture record of that name, or raise UnknownNameError."""
@@ -258,10 +277,11 @@ def parse_registry(
     """
     if not isinstance(content, dict):
         raise RegistryError(f"{where} is not a registry: it must start with 'version: 1'.")
-    models = content.get("models")
-    for record in models if isinstance(models, list) else ():
-        if isinstance(record, dict):
-            record["origin"] = str(folder)
+    for label in ("models", "adapters"):
+        records = content.get(label)
+        for record in records if isinstance(records, list) else ():
+            if isinstance(record, dict):
+                record["origin"] = str(folder)
     try:
         return Registry.model_validate(content, context={"base": base})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The records of a registry: checkpoints, architectures, data sets and published results."""
+"""The records of a registry: checkpoints, adapters, architectures, data sets, published results."""
 
 from __future__ import annotations
 
@@ -105,6 +105,43 @@ class ModelRecord(Record):
                 f"The model record {self.name!r} needs the field {field}. Edit your registry."
             )
         return value
+
+
+class AdapterRecord(Record):
+    """One adapter that is installed with a plugin or named by the user.
+
+    Attributes:
+        base_model: name of the model record that it changes.
+        method: that trained it, such as "lora".
+        weights: its ``adapter.json``, which holds the SHA-256 of all its other files, or a .zip of
+            ``fieldguide adapters export``.
+        scope: modalities it was made for.
+        licence: of the adapter's weights, as SPDX names it, or ``LicenseRef-`` and a name.
+        licence_limits: what one may not do with them, in plain words; empty for no limits.
+        research_only: True when they may be used for research or non-commercially only.
+        card: a text that says what it is, where from and how good; beside the registry.
+    """
+
+    name: Name
+    summary: str
+    base_model: Name
+    method: Name = "lora"
+    weights: WeightFile
+    scope: tuple[Name, ...] = Field(min_length=1)
+    licence: Licence
+    licence_limits: str = ""
+    licence_file: Relative | None = None
+    research_only: bool = False
+    source: Url | None = None
+    card: Relative | CoreText | None = None
+    trained_on: tuple[Name, ...] = ()
+    origin: str = Field(default="", description="folder of the registry file; set by the reader")
+
+    @model_validator(mode="after")
+    def _research_weights_carry_their_licence(self) -> Self:
+        if self.research_only and self.licence_file is None:
+            raise ValueError("research_only adapters need a licence_file")
+        return self
 
 
 class ArchitectureRecord(Record):

@@ -171,6 +171,7 @@ class ModalitySpec(Offer):
 
 CORE_OPTIONS = frozenset(
     {
+        "adapter",
         "backend",
         "batch_size",
         "classes",
@@ -194,6 +195,7 @@ CORE_OPTIONS = frozenset(
         "remove",
         "results",
         "root",
+        "strength",
         "strict",
         "template",
         "threshold",
@@ -277,7 +279,12 @@ class BackendSpec(Spec):
 
 
 class CaptionConverterSpec(Spec):
-    """Turns labels and metadata into a caption. Target: ``(Mapping[str, Any]) -> str``."""
+    """Turns labels and metadata into captions. Target: ``(Mapping[str, Any]) -> str``.
+
+    The mapping is a row of a manifest; its ``label`` is that of the column the user named. The
+    target may return a sequence of texts as well, of which a training draws one at a time. It
+    raises ContractError for a row that it can make no caption of.
+    """
 
     kind: ClassVar[str] = "caption converter"
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+    from fieldguide.registry import AdapterRecord, ModelRecord
+
 
 def check_plugin(plugin: ModuleType, catalog: Catalog | None = None) -> list[str]:
     """Return what is wrong with an installed plugin, one sentence each; empty when all is well.
@@ -69,9 +71,12 @@ def _registry_faults(domain: DomainSpec, catalog: Catalog, modalities: set[str])
     if domain.registry is None:
         return []
     faults: list[str] = []
-    for record in read_resource(domain.registry, domain.name).models:
-        if record.architecture not in catalog.models:
-            faults.append(f"the model {record.name!r} names no offered architecture")
+    registry = read_resource(domain.registry, domain.name)
+    for model in registry.models:
+        if model.architecture not in catalog.models:
+            faults.append(f"the model {model.name!r} names no offered architecture")
+    records: tuple[ModelRecord | AdapterRecord, ...] = (*registry.models, *registry.adapters)
+    for record in records:
         if unknown := set(record.scope) - modalities:
             faults.append(f"the scope of {record.name!r} names {', '.join(sorted(unknown))}")
     return faults

@@ -201,7 +201,8 @@ def test_the_schema_for_editors_lists_the_fields_of_every_record() -> None:
     schema = Registry.model_json_schema()
 
     assert set(schema["properties"]) == {
-        "version", "models", "architectures", "datasets", "results", "defaults", "recommended",
+        "version", "models", "adapters", "architectures", "datasets", "results", "defaults",
+        "recommended",
     }  # fmt: skip
     assert "sha256" in schema["$defs"]["PackageFile"]["properties"]
 

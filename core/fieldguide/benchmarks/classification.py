@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from fieldguide.benchmarks.intervals import Interval, grouped_bootstrap
+from fieldguide.benchmarks.intervals import Counts, Interval
 from fieldguide.errors import UsageError
 from fieldguide.results import Prediction, Predictions, Result
 
@@ -172,6 +172,19 @@ def macro_recall(
     truths: Sequence[str], right: NDArray[np.float64], groups: Sequence[str]
 ) -> Interval:
     """Return the mean recall over the classes that occur, with its interval by group."""
+    return macro_recall_counts(truths, right, groups).interval()
+
+
+def macro_recall_counts(
+    truths: Sequence[str], right: NDArray[np.float64], groups: Sequence[str]
+) -> Counts:
+    """Return the counts of the mean recall over the classes that occur.
+
+    Args:
+        truths: the true label of each of N rows.
+        right: (N,) 1 where the row was answered right, else 0.
+        groups: of each row.
+    """
     names, places = np.unique(np.asarray(truths, dtype=str), return_inverse=True)
     answered = np.eye(len(names))[places]  # (N, C)
     counts = np.hstack([answered * right[:, None], answered])
@@ -181,7 +194,18 @@ def macro_recall(
         shares = np.divide(found, total, out=np.full_like(found, np.nan), where=total > 0)
         return np.asarray(np.nanmean(shares, axis=1))
 
-    return grouped_bootstrap(counts, groups, figure)
+    return Counts(counts, groups, figure)
+
+
+def share_counts(hits: NDArray[np.float64], groups: Sequence[str]) -> Counts:
+    """Return the counts of the share of rows that were hit.
+
+    Args:
+        hits: (N,) 1 or 0.
+        groups: of each row.
+    """
+    counts = np.stack([hits, np.ones_like(hits)], axis=1)
+    return Counts(counts, groups, lambda sums: sums[:, 0] / sums[:, 1])
 
 
 def reliability_bins(
@@ -211,8 +235,7 @@ def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float:
 
 
 def _share(hits: NDArray[np.float64], groups: Sequence[str]) -> Interval:
-    counts = np.stack([hits, np.ones_like(hits)], axis=1)
-    return grouped_bootstrap(counts, groups, lambda sums: sums[:, 0] / sums[:, 1])
+    return share_counts(hits, groups).interval()
 
 
 def _groups(rows: Sequence[Prediction], column: str | None) -> list[str]:

@@ -37,6 +37,54 @@ class Interval:
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A figure before it is summed up, so that it can be resampled alone or beside another.
+
+    Attributes:
+        counts: (N, K) what each row adds to K sums.
+        groups: the group of each row.
+        figure: maps sums (B, K) to figures (B,); NaN where undefined.
+    """
+
+    counts: NDArray[np.float64]
+    groups: Sequence[str]
+    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+    @property
+    def value(self) -> float:
+        """The figure of all rows."""
+        return float(self.figure(self.counts.sum(axis=0, keepdims=True))[0])
+
+    def interval(self) -> Interval:
+        """Return the figure with its interval."""
+        return grouped_bootstrap(self.counts, self.groups, self.figure)
+
+
+def paired_difference(before: Counts, after: Counts) -> Interval:
+    """Return what a figure gained, with the interval of the difference on the same rows.
+
+    Both are resampled by the same draws of groups, so what makes a sample easy or hard cancels
+    (Efron and Tibshirani 1993, chapter 8; Koehn 2004, "Statistical Significance Tests for Machine
+    Translation Evaluation", for paired samples).
+
+    Args:
+        before: of the first model.
+        after: of the second, on the same rows in the same order.
+
+    Raises:
+        ValueError: the rows are not the same.
+    """
+    if before.counts.shape != after.counts.shape or list(before.groups) != list(after.groups):
+        raise ValueError("a paired difference needs the same rows on both sides")
+
+    def difference(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        first, second = np.split(sums, 2, axis=1)
+        return after.figure(second) - before.figure(first)
+
+    return grouped_bootstrap(np.hstack([before.counts, after.counts]), before.groups, difference)
+
+
 def grouped_bootstrap(
     counts: NDArray[np.float64],
     groups: Sequence[str],

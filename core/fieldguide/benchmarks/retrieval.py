@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fieldguide.benchmarks.intervals import Interval, grouped_bootstrap
+from fieldguide.benchmarks.intervals import Counts, Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,6 +83,34 @@ def retrieval_recalls(images: Embeddings, texts: Embeddings, pairs: NDArray[np.i
         SpaceMismatchError: the two live in different spaces.
         ValueError: an image or text is in no pair.
     """
+    counts = recall_counts(images, texts, pairs)
+    width = len(CUTOFFS) + 1
+    by_image, by_text = counts.counts[: len(images), :width], counts.counts[len(images) :, width:]
+    return Recalls(
+        image_to_text=_shares(by_image),
+        text_to_image=_shares(by_text),
+        mean_recall=counts.interval(),
+    )
+
+
+def recall_counts(
+    images: Embeddings,
+    texts: Embeddings,
+    pairs: NDArray[np.int64],
+    groups: Sequence[str] | None = None,
+) -> Counts:
+    """Return the counts of mean recall, for intervals and for paired differences.
+
+    Args:
+        images: N images.
+        texts: M texts of the same space.
+        pairs: (K, 2) rows of images and texts that are relevant to each other.
+        groups: of each image; by default each alone. A text is resampled with its first image.
+
+    Raises:
+        SpaceMismatchError: the two live in different spaces.
+        ValueError: an image or text is in no pair.
+    """
     similarity = images.similarity(texts)
     relevant = np.zeros(similarity.shape, dtype=bool)
     relevant[pairs[:, 0], pairs[:, 1]] = True
@@ -90,12 +118,9 @@ def retrieval_recalls(images: Embeddings, texts: Embeddings, pairs: NDArray[np.i
     by_text = _hits(first_relevant_rank(similarity.T, relevant.T))
     # (N + M, 8): hits and number of image queries, hits and number of text queries
     counts = np.block([[by_image, np.zeros_like(by_image)], [np.zeros_like(by_text), by_text]])
-    groups = [*map(str, range(len(images))), *map(str, relevant.argmax(axis=0))]
-    return Recalls(
-        image_to_text=_shares(by_image),
-        text_to_image=_shares(by_text),
-        mean_recall=grouped_bootstrap(counts, groups, _mean_recall),
-    )
+    names = [*map(str, range(len(images)))] if groups is None else list(groups)
+    first_image = relevant.argmax(axis=0)
+    return Counts(counts, [*names, *(names[row] for row in first_image)], _mean_recall)
 
 
 def _hits(ranks: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import click
 
 from fieldguide import __version__
 from fieldguide.cli import screen
+from fieldguide.cli.adapters import adapters
 from fieldguide.cli.classify import classify
 from fieldguide.cli.demo import demo
 from fieldguide.cli.doctor import doctor
@@ -39,7 +40,8 @@ def cli() -> None:
     """
 
 
-for _command in (classify, embed, index, search, evaluate, show, models, plugins, doctor, demo):
+for _command in (classify, embed, index, search, evaluate, show, models, adapters, plugins, doctor,
+                 demo):  # fmt: skip
     cli.add_command(_command)
 
 

@@ -24,6 +24,7 @@ COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
               help="How many labels to give for each image.")  # fmt: skip
 @options.output_option
 @options.domain_options
+@options.adapter_options
 @options.run_options
 def classify(
     inputs: tuple[str, ...], threshold: float, top: int, output: Path | None, **settings: Any
@@ -58,7 +59,7 @@ def classify(
     if not settings["quiet"]:
         where = "" if output is None else f"; written to {output}"
         click.echo(screen.summary_line(row.status for row in predictions) + where, err=True)
-        if settings["model"] is None:
+        if settings["model"] is None and settings["adapter"] is None:
             made = predictions.provenance
             say_better_model(guide.catalog, made["modality"], (made["model"] or {}).get("name"))
     code = screen.exit_code(len(predictions), len(failed), strict=settings["strict"])

@@ -17,10 +17,12 @@ WELL = ("ok", "optional")
 
 
 @click.command()
+@click.option("--adapter", metavar="NAME",
+              help="Also look at an adapter: files, base, effect, exactness, memory.")  # fmt: skip
 @click.option("--offline", is_flag=True, help="Do not ask whether the hub answers.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Also write a .json file.")
 @click.option("--quiet", is_flag=True, help="Only what works badly or not at all.")
-def doctor(offline: bool, output: Path | None, quiet: bool) -> None:
+def doctor(adapter: str | None, offline: bool, output: Path | None, quiet: bool) -> None:
     """Say what works here, what does not, and the line that mends it.
 
     Looks at versions, processor, graphics cards, backends, plugins, default models, caches, free
@@ -29,13 +31,14 @@ def doctor(offline: bool, output: Path | None, quiet: bool) -> None:
     \b
     fieldguide doctor
     fieldguide doctor --offline --output report.json
+    fieldguide doctor --adapter ./my_adapter
     """
     if output is not None and output.suffix.lower() != ".json":
         raise click.UsageError(f"{output} must end in .json.")
     from fieldguide.doctor.examine import examine, is_broken, to_record  # only when it runs
 
     groups = []
-    for group in examine(offline=offline):
+    for group in examine(offline=offline, adapter=adapter):
         groups.append(group)
         _print_group(group, quiet=quiet)
     if output is not None:

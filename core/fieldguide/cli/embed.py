@@ -15,6 +15,7 @@ from fieldguide.cli import options, screen
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path),
               help="The Parquet file to make or to extend.")  # fmt: skip
 @options.domain_options
+@options.adapter_options
 @options.run_options
 def embed(inputs: tuple[str, ...], output: Path, **settings: Any) -> None:
     """Write one vector an image into a Parquet file.

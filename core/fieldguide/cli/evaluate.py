@@ -22,6 +22,7 @@ COLUMNS = ("label", "support", "precision", "recall", "f1")
 @click.option("--where", help='Only these rows, such as: split == "test"')
 @options.output_option
 @options.domain_options
+@options.adapter_options
 @options.run_options
 def evaluate(manifest: str, output: Path | None, **settings: Any) -> None:
     """Compare zero-shot answers with the labels of a CSV or JSONL manifest.

@@ -17,6 +17,7 @@ from fieldguide.cli.better_model import say_better_model
               help="The index: a folder to make or to extend.")  # fmt: skip
 @click.option("--remove", metavar="WHERE", help="Remove the rows that fit, instead of adding.")
 @options.domain_options
+@options.adapter_options
 @options.run_options
 def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings: Any) -> None:
     """Embed images into an index that can be searched.
@@ -37,7 +38,7 @@ def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings:
     report = made.report
     if report is None:
         raise RuntimeError("a job that stored gave no report")
-    if not settings["quiet"] and settings["model"] is None:
+    if not settings["quiet"] and settings["model"] is None and settings["adapter"] is None:
         facts = report.provenance
         say_better_model(made.guide.catalog, facts["modality"], (facts["model"] or {}).get("name"))
     screen.end_store_job(report, "indexed", quiet=settings["quiet"], strict=settings["strict"])

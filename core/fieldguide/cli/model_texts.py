@@ -29,6 +29,12 @@ def list_lines(registry: Registry) -> Iterator[str]:
         for record in records:
             yield f"  {record.name}{_marks(record, registry)}: {record.summary}"
             yield f"    {'; '.join(_facts(record))}"
+            if names := _adapters_of(record, registry):
+                yield f"    adapters: {names}"
+
+
+def _adapters_of(record: ModelRecord, registry: Registry) -> str:
+    return ", ".join(a.name for a in registry.adapters if a.base_model == record.name)
 
 
 def _marks(record: ModelRecord, registry: Registry) -> str:
@@ -65,6 +71,8 @@ def detail_lines(record: ModelRecord, registry: Registry) -> Iterator[str]:
     yield f"  {record.summary}"
     for title, text in _details(record):
         yield from _wrapped(f"  {title:<14}", text)
+    if names := _adapters_of(record, registry):
+        yield from _wrapped("  adapters      ", f"{names}; use: --adapter NAME")
     yield from _use_lines(record)
     results = registry.results_of(record.name)
     if results:

@@ -12,10 +12,10 @@ import click
 from fieldguide.runtime import AUTO, PRECISIONS, TORCH, Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fieldguide.guides import Guide
-    from fieldguide.specs import OptionSpec
+    from fieldguide.specs import DomainSpec, OptionSpec
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -66,7 +66,7 @@ def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUTS...")
 
 domain_options = _chain(
-    click.option("--domain", default="general", show_default=True, help="See 'plugins'."),
+    click.option("--domain", help="See 'plugins'; else that of the adapter, or general."),
     click.option("--modality", help="Which of the domain's kinds of image; else by the files."),
     click.option(
         "--model", help="A name from 'models', hf-hub:ORG/NAME, ./FOLDER, or ARCHITECTURE:FILE."
@@ -81,6 +81,17 @@ domain_options = _chain(
         metavar="FOLDER",
         help="Manifests may name files of this folder too, beside their own and the "
         "current one; repeat.",
+    ),
+)
+
+adapter_options = _chain(
+    click.option(
+        "--adapter", metavar="NAME", help="A name from 'adapters', a folder of 'tune', or a .zip."
+    ),
+    click.option(
+        "--strength",
+        type=click.FloatRange(0, 1),
+        help="Of the adapter: 0 is the base model, 1 as trained; else as its card says.",
     ),
 )
 
@@ -157,32 +168,35 @@ def make_guide(settings: Mapping[str, Any]) -> Guide:
     Raises:
         UsageError: an option belongs to another domain.
     """
-    from fieldguide.plugins import get_catalog  # pydantic: not on the way to --help
-
-    catalog = get_catalog()
-    domain = catalog.domains[settings["domain"]]
     given = {
         name.removeprefix(_PREFIX): value
         for name, value in settings.items()
         if name.startswith(_PREFIX) and value is not None
     }
+    from fieldguide.guides import Guide  # imports torch, so only when a command runs
+
+    guide = Guide(
+        settings["domain"],
+        modality=settings["modality"],
+        model=settings["model"],
+        adapter=settings.get("adapter"),
+        strength=settings.get("strength"),
+        options=given,
+        out_of_scope=settings["out_of_scope"],
+        runtime=make_runtime(settings),
+        roots=settings["root"],
+    )
+    _check_options(given, guide.domain)
+    return guide
+
+
+def _check_options(given: Iterable[str], domain: DomainSpec) -> None:
     for name in given:
         if name not in {option.name for option in domain.options}:
             raise click.UsageError(
                 f"--{name.replace('_', '-')} is no option of the domain {domain.name!r}. "
                 "Name the --domain it belongs to."
             )
-    from fieldguide.guides import Guide  # imports torch, so only when a command runs
-
-    return Guide(
-        domain.name,
-        modality=settings["modality"],
-        model=settings["model"],
-        options=given,
-        out_of_scope=settings["out_of_scope"],
-        runtime=make_runtime(settings),
-        roots=settings["root"],
-    )
 
 
 def chosen_labels(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,11 @@ def clean(text: str) -> str:
     return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]} ..."
 
 
+def clean_lines(text: str) -> str:
+    """Return a longer text that a terminal only shows; lines stay lines."""
+    return "\n".join(clean(line) for line in text.splitlines())
+
+
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print aligned columns; the last one is cut at the width of the terminal."""
     cells = [[_text(row.get(name)) for name in columns] for row in rows]

@@ -22,6 +22,7 @@ METADATA_SHOWN = 3
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="How many.")
 @click.option("--where", help='A filter, such as: cloud_cover < 10 and sensor == "NAIP"')
 @options.output_option
+@options.adapter_options
 @options.run_options
 def search(index: str, text: str | None, output: Path | None, **settings: Any) -> None:
     """Find the images of an index that are nearest to a text or to an image.
@@ -32,7 +33,12 @@ def search(index: str, text: str | None, output: Path | None, **settings: Any) -
     """
     from fieldguide.guides import open_index  # imports torch, so only when the command runs
 
-    opened = open_index(index, runtime=options.make_runtime(settings))
+    opened = open_index(
+        index,
+        runtime=options.make_runtime(settings),
+        adapter=settings["adapter"],
+        strength=settings["strength"],
+    )
     if output is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 
@@ -47,6 +53,8 @@ def search(index: str, text: str | None, output: Path | None, **settings: Any) -
     if not settings["quiet"]:
         where = "" if output is None else f"; written to {output}"
         click.echo(f"{len(found)} of {len(opened)}{where}", err=True)
+        if opened.guide.adapter is not None:
+            return
         planner = opened.guide.planner
         name = None if planner.modality is None else planner.modality.name
         by = "index again with --model"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -213,7 +213,7 @@ def encode_items(
     """
     rows: list[Row] = []
     pixels: dict[int, NDArray[np.uint8]] = {}
-    for row, prepared in _read_ahead(items, reader, workers, ahead=2 * batch_size):
+    for row, prepared in read_ahead(items, reader, workers, ahead=2 * batch_size):
         if prepared is not None:
             pixels[len(rows)] = prepared
         rows.append(row)
@@ -233,9 +233,17 @@ def _encode(
     return Batch(rows, list(pixels), encoder.encode_images(stacked))
 
 
-def _read_ahead(
-    items: Sequence[Item], reader: ItemReader, workers: int, ahead: int
+def read_ahead(
+    items: Iterable[Item], reader: ItemReader, workers: int, ahead: int
 ) -> Iterator[tuple[Row, NDArray[np.uint8] | None]]:
+    """Yield what a reader makes of each item, in order, read by threads.
+
+    Args:
+        items: may be endless; no more are taken than are ahead.
+        reader: turns an item into its row and (H, W, C) pixels.
+        workers: threads.
+        ahead: at most how many wait to be taken.
+    """
     waiting: deque[Future[tuple[Row, NDArray[np.uint8] | None]]] = deque()
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         try:

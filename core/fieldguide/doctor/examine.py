@@ -18,14 +18,17 @@ from fieldguide.doctor.storage import storage_checks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from fieldguide.plugins import Catalog
+
     Examination = tuple[str, Callable[[], Iterable[Check]]]
 
 
-def examine(*, offline: bool = False) -> Iterator[Group]:
+def examine(*, offline: bool = False, adapter: str | None = None) -> Iterator[Group]:
     """Yield the findings, group by group; nothing raises, nothing is written.
 
     Args:
         offline: whether the network is left alone.
+        adapter: also the state of this one: a registry name, folder or zip.
     """
     forbidden_by = why_offline(os.environ, offline=offline)
     call = None if forbidden_by else HubCall(endpoint(os.environ)).start()
@@ -40,9 +43,18 @@ def examine(*, offline: bool = False) -> Iterator[Group]:
         ("Storage", lambda: storage_checks(catalog)),
         ("Network", lambda: network_checks(call, forbidden_by)),
     ]
-    # what an option asks for beside, such as the state of one adapter, is one more entry above
+    if adapter is not None:
+        examinations.append((f"Adapter {adapter}", lambda: _of_adapter(adapter, catalog, trouble)))
     for title, examination in examinations:
         yield Group(title, tuple(_carefully(title, examination)))
+
+
+def _of_adapter(name: str, catalog: Catalog | None, trouble: str) -> Iterable[Check]:
+    if catalog is None:
+        return (Check("adapter", "fail", f"not looked at: {trouble}", "mend the registry first"),)
+    from fieldguide.doctor.adapter import adapter_checks  # a broken torch is told before
+
+    return adapter_checks(name, catalog)
 
 
 def is_broken(groups: Iterable[Group]) -> bool:

@@ -31,6 +31,7 @@ from fieldguide.models.efficientnet_lite import EfficientNetLite0, load_efficien
 from fieldguide.models.embeddings import Embeddings, SpaceId, unit_length
 from fieldguide.models.minilm import PADDING, MiniLM, MiniLMTextTower
 from fieldguide.models.towers import EagerTower, ImageTower
+from fieldguide.models.tunable import ProjectionInput
 from fieldguide.models.weights import weight_paths, weights_digest
 
 if TYPE_CHECKING:
@@ -134,14 +135,21 @@ class EmbeddedEncoder:
         )
 
     def with_network(
-        self, network: nn.Module, *, adapter: str | None = None, logit_scale: float | None = None
+        self,
+        network: nn.Module,
+        *,
+        adapter: str | None = None,
+        logit_scale: float | None = None,
+        contract: InputContract | None = None,
     ) -> Self:
         """Return this encoder around another network of the same structure; see ``Tunable``."""
         other = copy.copy(self)
+        other.contract = self.contract if contract is None else contract
         other.text = copy.copy(self.text)
         other._use(cast("EmbeddedNetwork", network))
         other.text.network = other.network.text
-        other.space = self.space.model_copy(update={"adapter": adapter})
+        fields = {"adapter": adapter, "contract": other.contract.digest}
+        other.space = self.space.model_copy(update=fields)
         other.logit_scale = self.logit_scale if logit_scale is None else logit_scale
         return other
 
@@ -199,6 +207,7 @@ class ConseJoin(Join):
         self.image_bias = nn.Parameter(zeros(width))
         self.text_weight = nn.Parameter(zeros(width, width))
         self.text_bias = nn.Parameter(zeros(width))
+        self.image_inputs = ProjectionInput("image_weight", "image_bias")
         self.logit_scale = CONSE_LOGIT_SCALE
 
     def image(self, vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
@@ -208,7 +217,8 @@ class ConseJoin(Join):
         top = probabilities.topk(CONSE_CLASSES, dim=1)
         weights = top.values / top.values.sum(dim=1, keepdim=True)
         vectors: Tensor = (weights[:, :, None] * self.names[top.indices]).sum(dim=1)
-        learned = F.linear(join_stages(pooled), self.image_weight, self.image_bias)
+        features = self.image_inputs(join_stages(pooled))
+        learned = F.linear(features, self.image_weight, self.image_bias)
         return self.conse_weight * vectors + learned
 
     def text(self, vectors: Tensor) -> Tensor:
@@ -226,6 +236,7 @@ class ProjectorJoin(Join):
 
     def __init__(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         super().__init__()
+        self.image_inputs = ProjectionInput("image_weight", "image_bias")
         try:
             for side in ("image", "text"):
                 for kind in ("weight", "bias"):
@@ -240,7 +251,8 @@ class ProjectorJoin(Join):
 
     def image(self, vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
         """Project the pooled last stages and the head together."""
-        return F.linear(stage_features(vision, pixels), self.image_weight, self.image_bias)
+        features = self.image_inputs(stage_features(vision, pixels))
+        return F.linear(features, self.image_weight, self.image_bias)
 
     def text(self, vectors: Tensor) -> Tensor:
         """Project MiniLM's vectors."""

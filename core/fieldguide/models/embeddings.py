@@ -67,10 +67,14 @@ def require_same_space(stored: SpaceId, query: SpaceId, stored_where: str) -> No
         for name in ("encoder", "adapter", "contract", "pooling", "dim")
         if getattr(stored, name) != getattr(query, name)
     ]
+    use = f"--model {stored.model}"
+    if "adapter" in differing:
+        its = "its --adapter at its --strength" if stored.adapter else "no --adapter"
+        use = f"{its}, as it was made" if differing == ["adapter"] else f"{use} with {its}"
     raise SpaceMismatchError(
         f"{stored_where} holds vectors of the space {stored}, these are of the space {query}; "
-        f"they differ in {', '.join(differing)} and cannot be compared. Use --model "
-        f"{stored.model}, or embed the images again into a new place."
+        f"they differ in {', '.join(differing)} and cannot be compared. Use {use}, or embed the "
+        "images again into a new place."
     )
 
 

@@ -11,6 +11,8 @@ from fieldguide.models.openclip_names import ANY, lasting_path, unregistered_mod
 from fieldguide.models.terms import check_research, check_runnable, check_stated, licence_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
     from fieldguide.models.embeddings import Encoder
@@ -59,8 +61,16 @@ def _is_registered(name: str, catalog: Catalog) -> bool:
 
 
 def pick_model(modality: ModalitySpec, catalog: Catalog, *, out_of_scope: bool = False,
-               name: str | None = None) -> ModelRecord:  # fmt: skip
+               name: str | None = None, scope: Sequence[str] | None = None
+               ) -> ModelRecord:  # fmt: skip
     """Return the model for a modality: the named one or the default.
+
+    Args:
+        modality: of the images.
+        catalog: whose registry knows models.
+        out_of_scope: whether it may be one that was made for something else.
+        name: of the model; None for the modality's default.
+        scope: in place of the model's own: that of an adapter on it.
 
     Raises:
         ScopeError: there is none, or the named one was made for something else and
@@ -75,6 +85,8 @@ def pick_model(modality: ModalitySpec, catalog: Catalog, *, out_of_scope: bool =
             "Name one that was: --model NAME_OR_FOLDER; 'fieldguide models' lists them with scope."
         )
     check_runnable(record)
+    if scope is not None:
+        record = record.model_copy(update={"scope": tuple(scope)})
     if not covers(record, modality) and not out_of_scope:
         raise ScopeError(
             f"the model {record.name!r} was made for {', '.join(record.scope)}, not for "

@@ -28,6 +28,7 @@ from fieldguide.models.towers import EagerTower, ImageTower, NormalisedTower
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fieldguide.contract import InputContract
     from fieldguide.registry import ModelRecord
 
 TEXT_BATCH = 64
@@ -41,6 +42,8 @@ class OpenClipEncoder:
         image_module: from (N, 3, H, W) uint8 pixels to (N, D) features, on ``device``.
         image_tower: what ``encode_images`` calls; at first the module itself in float32.
         text_module: from (N, T) token numbers to (N, D) features, on ``device``.
+        checkpoint: the files it was made from.
+        texts: those of the text side.
     """
 
     network: Any
@@ -50,8 +53,9 @@ class OpenClipEncoder:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self.device = device
+        self.checkpoint = checkpoint
         config = checkpoint.config
-        texts = find_text_files(config, checkpoint.folder)
+        self.texts = texts = find_text_files(config, checkpoint.folder)
         network, weights = _load(checkpoint, texts, device)
         self.tokenizer = make_tokenizer(config, texts)
         self._tokenizing = threading.Lock()  # fast tokenizers cannot be set up from two threads
@@ -68,12 +72,19 @@ class OpenClipEncoder:
         self._check_text_side(checkpoint)
 
     def with_network(
-        self, network: nn.Module, *, adapter: str | None = None, logit_scale: float | None = None
+        self,
+        network: nn.Module,
+        *,
+        adapter: str | None = None,
+        logit_scale: float | None = None,
+        contract: InputContract | None = None,
     ) -> Self:
         """Return this encoder around another network of the same structure; see ``Tunable``."""
         other = copy.copy(self)
+        other.contract = self.contract if contract is None else contract
         other._use(network)
-        other.space = self.space.model_copy(update={"adapter": adapter})
+        fields = {"adapter": adapter, "contract": other.contract.digest}
+        other.space = self.space.model_copy(update=fields)
         other.logit_scale = self.logit_scale if logit_scale is None else logit_scale
         return other
 

@@ -20,6 +20,7 @@ from fieldguide.models.embeddings import Encoder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fieldguide.contract import InputContract
     from fieldguide.models.towers import ImageTower
 
 M = TypeVar("M", bound=nn.Module)
@@ -50,7 +51,12 @@ class Tunable(Encoder, Protocol):
         ...
 
     def with_network(
-        self, network: nn.Module, *, adapter: str | None = None, logit_scale: float | None = None
+        self,
+        network: nn.Module,
+        *,
+        adapter: str | None = None,
+        logit_scale: float | None = None,
+        contract: InputContract | None = None,
     ) -> Self:
         """Return this encoder around another network of the same structure.
 
@@ -58,8 +64,25 @@ class Tunable(Encoder, Protocol):
             network: a changed copy of ``network``; see :func:`sharing_copy`.
             adapter: digest of what was changed, for the SpaceId; None for an unchanged copy.
             logit_scale: of the changed model; None for the base's.
+            contract: which differs from the base's in how sizes are fitted; None for the base's.
         """
         ...
+
+
+class ProjectionInput(nn.Identity):
+    """Stands where a tower's features enter a linear map into the shared space; changes nothing.
+
+    A training may look at the features here, and put something else in this place in its own copy.
+
+    Attributes:
+        weight: name of the map's (D, F) parameter, in the module that owns this one.
+        bias: name of its (D,) parameter.
+    """
+
+    def __init__(self, weight: str, bias: str) -> None:
+        super().__init__()
+        self.weight = weight
+        self.bias = bias
 
 
 def sharing_copy(module: M) -> M:

@@ -13,6 +13,7 @@ from fieldguide.errors import WeightsError
 from fieldguide.extras import missing_packages
 from fieldguide.models.digests import remembered
 from fieldguide.registry import (
+    AdapterRecord,
     CoreFile,
     CoreText,
     HubFile,
@@ -25,6 +26,9 @@ from fieldguide.registry import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+Owner = ModelRecord | AdapterRecord
 
 
 def file_digest(path: Path) -> str:
@@ -80,13 +84,13 @@ def _digest_of(weight: WeightFile, path: Path) -> str:
 
 
 @singledispatch
-def locate(weight: WeightFile, record: ModelRecord) -> Path:
+def locate(weight: WeightFile, record: Owner) -> Path:
     """Return where a file is, or raise WeightsError with the line that brings it."""
     raise TypeError(f"no weight file: {weight!r}")
 
 
 @locate.register(PackageFile)
-def _(weight: PackageFile, record: ModelRecord) -> Path:
+def _(weight: PackageFile, record: Owner) -> Path:
     try:
         found = distribution(weight.package)
     except PackageNotFoundError as error:
@@ -105,34 +109,34 @@ def _(weight: PackageFile, record: ModelRecord) -> Path:
 
 
 @locate.register(ResourceFile)
-def _(weight: ResourceFile, record: ModelRecord) -> Path:
+def _(weight: ResourceFile, record: Owner) -> Path:
     return _existing(Path(record.origin) / weight.resource, weight, record)
 
 
 @locate.register(CoreFile)
-def _(weight: CoreFile, record: ModelRecord) -> Path:
+def _(weight: CoreFile, record: Owner) -> Path:
     return _existing(Path(str(files("fieldguide"))) / weight.core, weight, record)
 
 
 @locate.register(LocalFile)
-def _(weight: LocalFile, record: ModelRecord) -> Path:
+def _(weight: LocalFile, record: Owner) -> Path:
     return _existing(Path(record.origin) / Path(weight.file).expanduser(), weight, record)
 
 
 @locate.register(HubFile)
-def _(weight: HubFile, record: ModelRecord) -> Path:
+def _(weight: HubFile, record: Owner) -> Path:
     from fieldguide.models.hub import HubRepository, fetch  # its import costs the others 0.3 s
 
-    architecture = record.settings.get("architecture")
+    architecture = (
+        None if isinstance(record, AdapterRecord) else record.settings.get("architecture")
+    )
     then = {"then": f"name the file: --model {architecture}:FILE"} if architecture else {}
     return fetch(HubRepository(weight.hub, weight.revision, **then), weight.path)
 
 
-def _existing(path: Path, weight: WeightFile, record: ModelRecord) -> Path:
+def _existing(path: Path, weight: WeightFile, record: Owner) -> Path:
     if not path.is_file():
-        raise WeightsError(
-            f"{path}, a file of the model {record.name!r}, is missing. {_repair_line(weight)}"
-        )
+        raise WeightsError(f"{path}, a file of {record.name!r}, is missing. {_repair_line(weight)}")
     return path
 
 
@@ -146,11 +150,11 @@ def _repair_line(weight: WeightFile) -> str:
     return "Correct the path or the sha256 in your registry file."
 
 
-def resource_text(record: ModelRecord, text: str | CoreText) -> str:
+def resource_text(record: Owner, text: str | CoreText) -> str:
     """Return a text file of a record, its card or licence.
 
     Args:
-        record: the model.
+        record: the model or adapter.
         text: a path beside the record's registry, or a file inside the core's package.
 
     Raises:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 class Job(BaseModel):
-    """The domain, modality and model of an index.
+    """The domain, modality, model and adapter of an index.
 
     Attributes:
+        adapter: a registry name or an absolute path; None for the model as it is.
+        strength: of the adapter.
         options: the domain's options, which become keywords of its loaders.
     """
 
@@ -26,6 +28,8 @@ class Job(BaseModel):
     domain: str
     modality: str | None = None
     model: str | None = None
+    adapter: str | None = None
+    strength: float | None = None
     options: dict[str, str | bool | int | float] = {}
 
 

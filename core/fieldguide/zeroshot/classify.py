@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fieldguide.data.pipeline import Batch
-    from fieldguide.zeroshot.classifier import ZeroShotClassifier
+    from fieldguide.zeroshot.choose import Classifier
 
 
 def classify_batches(
     batches: Iterable[Batch],
-    classifier: ZeroShotClassifier | None,
+    classifier: Classifier | None,
     *,
     top: int,
     threshold: float,

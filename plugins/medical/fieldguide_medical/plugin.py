@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fieldguide.hookspecs import hookimpl
-from fieldguide.specs import DomainSpec, LoaderSpec, MagicNumber, ModalitySpec, OptionSpec
+from fieldguide.specs import (
+    CaptionConverterSpec,
+    DomainSpec,
+    LoaderSpec,
+    MagicNumber,
+    ModalitySpec,
+    OptionSpec,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,4 +88,14 @@ def register_loaders() -> Iterable[LoaderSpec]:
         magic=MagicNumber(offset=128, hex=b"DICM".hex()),
         unit="folder",
         options=("assume_hu",),
+    )
+
+
+@hookimpl
+def register_caption_converters() -> Iterable[CaptionConverterSpec]:
+    """Offer captions from reports."""
+    yield CaptionConverterSpec(
+        name="report_sentences",
+        summary="The sentences of a report's findings and impression, as ConVIRT draws them",
+        target="fieldguide_medical.captions:report_captions",
     )

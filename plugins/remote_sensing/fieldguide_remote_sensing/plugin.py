@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fieldguide.hookspecs import hookimpl
-from fieldguide.specs import DomainSpec, LoaderSpec, ModalitySpec, OptionSpec
+from fieldguide.specs import (
+    CaptionConverterSpec,
+    DomainSpec,
+    LoaderSpec,
+    ModalitySpec,
+    OptionSpec,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,4 +73,14 @@ def register_loaders() -> Iterable[LoaderSpec]:
         suffixes=(".tif", ".tiff", ".vrt", ".jp2"),
         options=("bands",),
         extra=EXTRA,
+    )
+
+
+@hookimpl
+def register_caption_converters() -> Iterable[CaptionConverterSpec]:
+    """Offer captions from scene labels."""
+    yield CaptionConverterSpec(
+        name="scene_caption",
+        summary="Sentences about a scene's label: an aerial photo of ...",
+        target="fieldguide_remote_sensing.captions:scene_caption",
     )

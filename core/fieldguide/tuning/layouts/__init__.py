@@ -1,0 +1,1 @@
+"""What is known of each family of towers: where its layers are and how it is cut into stages."""

@@ -1,0 +1,120 @@
+"""From what a user says to choose from to a classifier: labels, class set, adapter's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from fieldguide.errors import UsageError
+from fieldguide.tuning.adapter import ProbeClassifier
+from fieldguide.zeroshot.class_sets import load_class_set, prompts_of_labels
+from fieldguide.zeroshot.classifier import build_classifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fieldguide.models.embeddings import Embeddings, Encoder
+    from fieldguide.plugins import Catalog
+    from fieldguide.tuning.adapter import Adapter, Probe
+
+
+class Classifier(Protocol):
+    """Names the labels of images by their vectors."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """C labels."""
+        ...
+
+    def probabilities(self, images: Embeddings) -> NDArray[np.float32]:
+        """Return (N, C) probabilities over the labels; each row sums to one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to choose from.
+
+    Attributes:
+        labels: the user's own, or None.
+        classes: name of a class set, or None.
+        templates: prompts, each with one ``{}``; None for those of the class set, adapter or
+            modality.
+        usual: templates of the modality.
+    """
+
+    labels: Sequence[str] | None
+    classes: str | None
+    templates: Sequence[str] | None
+    usual: Sequence[str] = ("{}",)
+
+    def prompts(self, catalog: Catalog, adapter: Adapter | None = None) -> Mapping[str, list[str]]:
+        """Return the prompts of each label.
+
+        An adapter's own prompts are used where it knows all labels and no others are asked for.
+
+        Raises:
+            UsageError: neither or both of labels and classes are given, and no adapter has any.
+        """
+        known = {} if adapter is None else adapter.config.prompts
+        if self.labels is None and self.classes is None and known:
+            return _of_adapter(known, list(known), self.templates)
+        if (self.labels is None) == (self.classes is None):
+            raise UsageError(
+                "Say what to choose from: either labels (--label A --label B, --labels FILE) or a "
+                "class set (--classes NAME)."
+            )
+        if self.classes is not None:
+            return load_class_set(self.classes, catalog).prompts(self.templates)
+        labels = self.labels or ()
+        if known and all(label in known for label in labels):
+            prompts_of_labels(labels, ("{}",))  # doubled or single labels are refused alike
+            return _of_adapter(known, labels, self.templates)
+        own = () if adapter is None else adapter.config.templates
+        return prompts_of_labels(labels, self.templates or own or self.usual)
+
+    def among(self, probe: Probe, catalog: Catalog) -> Probe:
+        """Return a probe for what was asked; all its labels where nothing was.
+
+        Raises:
+            UsageError: a label is not the probe's, or templates are given, which it has no use for.
+        """
+        if self.templates:
+            raise UsageError("The adapter is a probe, which uses no prompts. Leave --template out.")
+        if self.labels is not None and self.classes is not None:
+            raise UsageError("Give labels or a class set, not both; or none for the probe's own.")
+        if self.classes is not None:
+            return probe.among(load_class_set(self.classes, catalog).labels)
+        return probe if self.labels is None else probe.among(self.labels)
+
+
+def make_classifier(
+    asked: Asked, encoder: Encoder | None, adapter: Adapter | None, catalog: Catalog
+) -> Classifier | None:
+    """Return the classifier for what was asked; None where there is no encoder.
+
+    Args:
+        asked: what to choose from.
+        encoder: with the adapter on it, or None when nothing will be encoded.
+        adapter: whose probe or prompts are used.
+        catalog: for class sets.
+
+    Raises:
+        UsageError: labels, classes or templates that make no sense.
+    """
+    if adapter is not None and adapter.classifier is not None:
+        probe = asked.among(adapter.classifier, catalog)
+        return None if encoder is None else ProbeClassifier(probe, encoder.space)
+    prompts = asked.prompts(catalog, adapter)
+    return None if encoder is None else build_classifier(encoder, prompts)
+
+
+def _of_adapter(
+    known: Mapping[str, Sequence[str]], labels: Sequence[str], templates: Sequence[str] | None
+) -> Mapping[str, list[str]]:
+    if templates is not None:
+        return prompts_of_labels(labels, templates)
+    return {label: list(known[label]) for label in labels}
