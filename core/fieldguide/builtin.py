@@ -35,6 +35,7 @@ def register_domains() -> Iterable[DomainSpec]:
         loader=("image",),
         repairs=(contract.GRAYSCALE_TO_RGB, contract.SIXTEEN_TO_EIGHT),
         templates=("a photo of {}.", "{}"),
+        symmetries="mirror",
     )
     yield DomainSpec(
         name="general",
@@ -170,13 +171,24 @@ def register_methods() -> Iterable[MethodSpec]:
         target="fieldguide.zeroshot.classifier:build_classifier",
         role="classifier",
     )
-    yield MethodSpec(
-        name="projector",
-        summary="Linear projectors between two frozen towers (Maniparambil et al. 2024)",
-        target="fieldguide.tuning.projector:fit_projector",
-        role="tuner",
-    )
+    yield from _tuners()
     yield from _losses()
+
+
+def _tuners() -> Iterable[MethodSpec]:
+    """Yield the ways to train an adapter; ``docs/tuning.md`` says which one when."""
+    folder = "fieldguide.tuning.methods"
+    named = (
+        ("lora", "Low-rank changes of layers beside the maps into the space (Hu et al. 2021)",
+         "lora:Lora"),
+        ("finetune", "Whole parameters of the last stages (Kumar et al. 2022)",
+         "finetune:Finetune"),
+        ("projector", "The maps into the space alone (Maniparambil et al. 2024)",
+         "projector:Projector"),
+        ("probe", "Logistic regression on the vectors (Alain and Bengio 2016)", "probe:Probe"),
+    )  # fmt: skip
+    for name, summary, target in named:
+        yield MethodSpec(name=name, summary=summary, target=f"{folder}.{target}", role="tuner")
 
 
 def _losses() -> Iterable[MethodSpec]:

@@ -33,13 +33,14 @@ from fieldguide.zeroshot.choose import Asked, Classifier, make_classifier
 from fieldguide.zeroshot.classify import check_range, classify_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fieldguide.benchmarks.classification import Evaluation
     from fieldguide.models.embeddings import Embeddings
     from fieldguide.retrieval.index import Index
     from fieldguide.samples import Sample
     from fieldguide.tuning.adapter import Adapter
+    from fieldguide.tuning.training.run import Outcome
 
     AdapterName = str | Path | Adapter | None
 
@@ -237,6 +238,49 @@ class Guide:
         return evaluate_predictions(
             predictions, label_column=label_column, group_column=group_column
         )
+
+    def tune(
+        self,
+        manifest: str | Path,
+        output: str | Path | None = None,
+        *,
+        method: str = "lora",
+        tell: Callable[[str], object] = lambda _line: None,
+        **settings: Any,
+    ) -> Outcome:
+        """Train an adapter on labelled or captioned images, and measure its gain and forgetting.
+
+        Args:
+            manifest: CSV or JSON Lines with a path and a label, captions or both in each row; or a
+                folder with one folder a class.
+            output: the adapter's folder, a new one; by default the manifest's name and the method.
+            method: "lora", "finetune", "projector", "probe", or that of a plugin.
+            tell: is given what to say: findings in the data, the estimate, how far it is.
+            **settings: of the method, training, reading, measuring and running; see docs/tuning.md
+                and ``fieldguide tune --help``, whose options have the same names.
+
+        Returns:
+            The adapter, what was found in the data, the estimate, and gain and loss.
+
+        Raises:
+            UsageError: an unknown setting, a column that is not there, an output that exists.
+            TuningError: the data cannot be learned from, or the training cannot go on.
+            AdapterError: the method does not know the model.
+        """
+        from fieldguide.tuning.training.requests import make_request  # with peft: 9 s to import
+        from fieldguide.tuning.training.run import tune
+
+        if self.adapter is not None:
+            raise UsageError(
+                "A training begins with a base model: leave --adapter out. Two adapters of one "
+                "base are added by 'fieldguide adapters combine'."
+            )
+        spec = self.catalog.methods[method]
+        if spec.role != "tuner":
+            raise UsageError(f"{method!r} is a {spec.role}, no way of tuning. Name a --method.")
+        request, tuner = make_request(method, spec.load(), settings)
+        place = Path(f"{Path(manifest).absolute().stem}_{method}" if output is None else output)
+        return tune(self, manifest, place, request, tuner, tell)
 
     def show(self, path: str | Path) -> tuple[Sample, bytes | None]:
         """Load one file as its domain's loader does, without a model.

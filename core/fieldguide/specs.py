@@ -145,6 +145,9 @@ class LoaderSpec(Spec):
     options: tuple[Name, ...] = ()
 
 
+Symmetries = Literal["none", "mirror", "all"]
+
+
 class ModalitySpec(Offer):
     """One kind of image of a domain, and how it becomes what an encoder takes.
 
@@ -156,6 +159,8 @@ class ModalitySpec(Offer):
         fits_by_suffix: False for a special kind that is used only when it is named.
         check: ``(Sample) -> None``, raises ContractError when the content is of another kind.
         preview: ``(Sample) -> (H, W, 3) uint8`` for thumbnails of what is not an RGB image.
+        symmetries: of the square under which a picture stays what it is, for training: "none",
+            "mirror" (left and right), or "all" (quarter turns too).
     """
 
     kind: ClassVar[str] = "modality"
@@ -167,40 +172,94 @@ class ModalitySpec(Offer):
     fits_by_suffix: bool = True
     check: ImportPath | None = None
     preview: ImportPath | None = None
+    symmetries: Symmetries = "none"
 
 
 CORE_OPTIONS = frozenset(
     {
+        "accumulate",
         "adapter",
+        "allow",
+        "alpha",
+        "attribute_column",
         "backend",
         "batch_size",
+        "best_mean",
+        "caption_column",
+        "caption_weight",
+        "checkpoint_s",
+        "checks",
         "classes",
+        "converter",
         "device",
         "domain",
+        "dropout",
+        "dry_run",
+        "epochs",
+        "feature_dropout",
+        "frozen",
+        "general",
         "group_column",
         "help",
         "image",
         "json",
         "k",
+        "keep_gb",
         "label",
         "label_column",
+        "label_weight",
         "labels",
+        "last_blocks",
+        "last_stages",
+        "learning_rate",
+        "licence",
+        "licence_limits",
+        "loss",
+        "max_loss",
+        "method",
+        "micro_batch",
         "modality",
         "model",
+        "name",
+        "no_compare",
+        "no_measure",
         "offline",
         "out_of_scope",
         "output",
+        "patience",
+        "pick_strength",
+        "positive_column",
         "precision",
+        "projection_epochs",
+        "projection_rate",
         "quiet",
+        "rank",
         "remove",
+        "replay",
+        "replay_share",
+        "research_only",
+        "resize",
         "results",
+        "resume",
+        "role",
         "root",
+        "schedule",
+        "seed",
+        "set",
+        "sister",
+        "source",
+        "split_column",
         "strength",
         "strict",
+        "summary",
+        "symmetries",
         "template",
+        "tensorboard",
         "threshold",
         "top",
+        "tower",
         "version",
+        "weight_decay",
         "where",
         "workers",
     }

@@ -24,6 +24,7 @@ from fieldguide.cli.models import models
 from fieldguide.cli.plugins import plugins
 from fieldguide.cli.search import search
 from fieldguide.cli.show import show
+from fieldguide.cli.tune import tune
 from fieldguide.errors import FieldguideError, UsageError
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
@@ -40,8 +41,8 @@ def cli() -> None:
     """
 
 
-for _command in (classify, embed, index, search, evaluate, show, models, adapters, plugins, doctor,
-                 demo):  # fmt: skip
+for _command in (classify, embed, index, search, tune, evaluate, show, models, adapters, plugins,
+                 doctor, demo):  # fmt: skip
     cli.add_command(_command)
 
 

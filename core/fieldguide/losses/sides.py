@@ -28,7 +28,11 @@ class Side:
 
 
 class Loss(Protocol):
-    """A training objective. It holds no parameters: scale and bias belong to the trainer."""
+    """A training objective. It holds no parameters: scale and bias belong to the trainer.
+
+    One that needs them learned has an attribute ``starts_at``, a scale and a bias to begin with;
+    for all others the scale is the base model's and stays.
+    """
 
     def __call__(self, images: Side, texts: Side, scale: Tensor, bias: Tensor) -> Tensor:
         """Return the loss, a scalar in nats for an image.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -26,8 +26,10 @@ class Sigmoid:
 
     Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", algorithm 1,
     arXiv:2303.15343; part of Tschannen et al. 2025, "SigLIP 2", arXiv:2502.14786. Pairs that share
-    a key are positives. A trainer starts the scale at 10 and the bias at -10.
+    a key are positives. A trainer starts the scale at 10 and the bias at -10, and learns both.
     """
+
+    starts_at: ClassVar[tuple[float, float]] = (10.0, -10.0)
 
     def __call__(self, images: Side, texts: Side, scale: Tensor, bias: Tensor) -> Tensor:
         """Return the sum over all pairs divided by N; see :class:`~fieldguide.losses.sides.Loss`.

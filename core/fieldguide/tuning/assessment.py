@@ -63,7 +63,7 @@ class SuiteReport:
 
         Where the suite has only one of them, that one.
         """
-        return [_score(values) for values in self.chosen_by]
+        return [score_of(values) for values in self.chosen_by]
 
     def record(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -276,7 +276,8 @@ def _changes(before: Mapping[str, Counts], after: Mapping[str, Counts]) -> dict[
     return {name: paired_difference(before[name], counts) for name, counts in after.items()}
 
 
-def _score(values: Mapping[str, float]) -> float:
+def score_of(values: Mapping[str, float]) -> float:
+    """Return the score of some figures: the mean of top-1 and mean recall, or the one there is."""
     used = [values[name] for name in ("top1", "mean_recall") if name in values]
     return sum(used) / len(used)
 

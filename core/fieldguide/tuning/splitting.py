@@ -63,13 +63,18 @@ def split_text(encoder: Tunable, trained_names: Collection[str]) -> Split:
     return _split(text_layout(encoder), whole, trained_names, encoder.tokenize(PROBE_TEXTS))
 
 
+def frozen_stages(layout: Layout, trained_names: Collection[str]) -> int:
+    """Return how many stages come before the first that trains; all where none does."""
+    trained = [any(stage.owns(name) for name in trained_names) for stage in layout.stages()]
+    return trained.index(True) if any(trained) else len(trained)
+
+
 def _split(layout: Layout, whole: nn.Module, names: Collection[str], probe: Tensor) -> Split:
     whole.eval()
     stages = layout.stages()
-    trained = [any(stage.owns(name) for name in names) for stage in stages]
-    if not any(trained):
+    first = frozen_stages(layout, names)
+    if first == len(stages):
         return Split(whole, nn.Identity())
-    first = trained.index(True)
     if first == 0:
         return Split(None, whole)
     split = Split(_chain([s.run for s in stages[:first]]), _chain([s.run for s in stages[first:]]))
@@ -92,3 +97,21 @@ def _check(split: Split, whole: nn.Module, probe: Tensor) -> None:
             "The tower cut into stages does not give what the whole one gives, so this release of "
             "its library is not known. Install one that 'fieldguide doctor' calls tested."
         )
+
+
+def image_parts(encoder: Tunable, cuts: Sequence[int]) -> tuple[nn.Module, ...]:
+    """Return the frozen image tower between several cuts, from the pixels on.
+
+    Args:
+        encoder: whose tower it is.
+        cuts: numbers of stages, ascending; part i runs the stages from cut i - 1 to cut i.
+
+    Raises:
+        AdapterError: the tower is not known.
+    """
+    stages = image_layout(encoder).stages()
+    starts = (0, *cuts[:-1])
+    return tuple(
+        _chain([stage.run for stage in stages[start:end]])
+        for start, end in zip(starts, cuts, strict=True)
+    )

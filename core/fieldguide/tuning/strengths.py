@@ -100,7 +100,7 @@ def encode_suite(
             for model, parts in zip(staged.models, zip(*batches, strict=True), strict=True)
         ),
         classifiers=tuple(
-            _classifier(model, suite.prompts, own, place) if prompts else None
+            classifier_of(model, suite.prompts, own, place) if prompts else None
             for model, own in zip(staged.models, vectors, strict=True)
         ),
         texts=tuple(
@@ -111,7 +111,7 @@ def encode_suite(
     )
 
 
-def _classifier(
+def classifier_of(
     model: Tunable,
     prompts: Mapping[str, Sequence[str]],
     vectors: Vectors,

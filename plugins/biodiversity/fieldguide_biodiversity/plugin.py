@@ -23,6 +23,7 @@ ORGANISM_PHOTO = ModalitySpec(
     broader="photo",  # a model made for photographs covers organisms in them
     repairs=REPAIRS,
     templates=("a photo of {}.", "a photo of a {}.", "a close-up photo of {} in nature.", "{}"),
+    symmetries="mirror",
 )
 
 UNDERWATER_FISH = ModalitySpec(
@@ -39,6 +40,7 @@ UNDERWATER_FISH = ModalitySpec(
         "{}",
     ),
     fits_by_suffix=False,
+    symmetries="mirror",
 )
 
 

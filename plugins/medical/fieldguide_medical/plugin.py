@@ -35,6 +35,7 @@ HISTOLOGY_TILE = ModalitySpec(
         "a micrograph of {}, stained with haematoxylin and eosin.",
     ),
     check="fieldguide_medical.histology:check_stained_tile",
+    symmetries="all",
 )
 
 CT_VOLUME = ModalitySpec(

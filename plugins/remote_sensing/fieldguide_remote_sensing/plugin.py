@@ -38,6 +38,7 @@ RGB_SCENE = ModalitySpec(
         "a remote sensing image of {}.",
         "{}.",
     ),
+    symmetries="all",
     extra=EXTRA,
 )
 

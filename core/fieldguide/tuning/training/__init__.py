@@ -1,0 +1,1 @@
+"""The loop of a training, and what it reads, keeps, checks and reports."""

@@ -1,0 +1,163 @@
+"""The record of a finished training: what the card and ``adapter.json`` say."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from fieldguide.doctor.software import installed_version
+from fieldguide.tuning.adapter import Adapter, AdapterConfig, base_of
+from fieldguide.tuning.changes import LowRank
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fieldguide.models.tunable import Tunable
+    from fieldguide.registry import ModelRecord
+    from fieldguide.specs import ModalitySpec
+    from fieldguide.tuning.examples import Examples
+    from fieldguide.tuning.findings import Honesty
+    from fieldguide.tuning.training.fits import Learned
+    from fieldguide.tuning.training.requests import Request
+
+VERSIONS = ("fieldguide", "torch", "open_clip_torch", "timm", "transformers", "peft", "numpy",
+            "scikit-learn")  # fmt: skip
+UNKNOWN = "LicenseRef-unknown"
+
+
+def adapter_of(  # noqa: PLR0913 - the parts of a record, each by name
+    *,
+    request: Request,
+    learned: Learned,
+    encoder: Tunable,
+    base: Tunable,
+    model: str,
+    record: ModelRecord,
+    domain: str,
+    modality: ModalitySpec,
+    examples: Examples,
+    data_name: str,
+    name: str,
+    processes: int,
+) -> Adapter:
+    """Return the adapter before it was measured.
+
+    Args:
+        request: what was asked for.
+        learned: by the training.
+        encoder: the base with the contract of the training.
+        base: as it is without the training.
+        model: the base as a user can name it again.
+        record: of the base.
+        domain: of the guide.
+        modality: of the pictures.
+        examples: of the domain.
+        data_name: of the manifest, without its folder.
+        name: of the adapter.
+        processes: that trained together.
+    """
+    publishing = request.publishing
+    # the base's licence alone would say nothing of the data
+    parts = (publishing.licence, *([] if publishing.licence == UNKNOWN else [record.licence]))
+    licence = " AND ".join(dict.fromkeys(part for part in parts if part != UNKNOWN))
+    limits = [publishing.licence_limits, record.licence_limits]
+    labels = sum(1 for count in Counter(examples.labels) if count)
+    made = f"{request.method} of {record.name} on {data_name}"
+    config = AdapterConfig(
+        name=name,
+        summary=publishing.summary or (f"{made}: {labels} classes" if labels else made),
+        method=request.method,
+        base=base_of(base, model),
+        contract=encoder.contract,
+        logit_scale=encoder.logit_scale,
+        domain=domain,
+        modality=modality.name,
+        scope=(modality.name,),
+        prompts=dict(examples.prompts),
+        templates=tuple(request.reading.templates or modality.templates),
+        trainable_parameters=_count(learned),
+        settings=settings_of(request) | {"processes": processes},
+        seed=request.training.seed,
+        command=request.running.command,
+        versions={n: found for n in VERSIONS if (found := installed_version(n))},
+        data=_data(examples, data_name, publishing.source),
+        licence=licence or UNKNOWN,
+        licence_limits="; ".join(limit for limit in limits if limit),
+        research_only=publishing.research_only or record.research_only,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    return Adapter(config, learned.changes, learned.classifier)
+
+
+def settings_of(request: Request) -> dict[str, Any]:
+    """Return all settings on which the result depends, in JSON's types."""
+    reading = request.reading.model_dump(mode="json")
+    kept = {name: value for name, value in reading.items() if value not in (None, [], "")}
+    resize = request.picturing.resize
+    return {
+        "method": request.method,
+        **request.tuner,
+        **request.training.model_dump(mode="json"),
+        "reading": kept,
+        **({} if resize is None else {"resize": resize}),
+    }
+
+
+def honesty_record(honesty: Honesty, examples: Examples) -> Mapping[str, Any]:
+    """Return what was found in the data without the names of files and groups.
+
+    A card is given away; names of files may tell of people or places.
+    """
+    record = honesty.record()
+    names = {item.name for item in examples.items} | {name for name, _ in examples.faults}
+    names |= set(examples.groups) if examples.group_column else set()
+    found = [
+        {**finding, "text": _without(finding["text"], names)} for finding in record["findings"]
+    ]
+    return {**record, "findings": found, "labels": _label_counts(record.get("labels", {}))}
+
+
+def _label_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+    """Return how many images the classes of each split have, in a few words."""
+    return {
+        split: f"{len(own)} classes with {min(own.values())} to {max(own.values())} images"
+        for split, own in counts.items()
+        if own
+    }
+
+
+def _without(text: str, names: set[str]) -> str:
+    words = (word.rstrip(",.:;") for word in text.split())
+    present = sorted({word for word in words if word in names} | _with_spaces(text, names),
+                     key=len, reverse=True)  # fmt: skip
+    for name in present:
+        text = text.replace(name, "(name)")
+    return text
+
+
+def _with_spaces(text: str, names: set[str]) -> set[str]:
+    return {name for name in names if " " in name and name in text}
+
+
+def _count(learned: Learned) -> int:
+    probe = learned.classifier
+    total = 0 if probe is None else probe.weights.numel() + probe.bias.numel()
+    for change in learned.changes.values():
+        parts = (change.a, change.b) if isinstance(change, LowRank) else (change.values,)
+        total += sum(part.numel() for part in parts)
+    return total
+
+
+def _data(examples: Examples, data_name: str, source: str) -> dict[str, Any]:
+    captions = sum(map(bool, examples.captions))
+    return {
+        "name": data_name,
+        **({"source": source} if source else {}),
+        "images": {name: examples.splits.count(name) for name in ("train", "val", "test")},
+        "classes": len(set(examples.labels) - {""}),
+        "images with captions": captions,
+        "splits": examples.split_source,
+        **({"groups": examples.group_column} if examples.group_column else {}),
+        "rows left out": len(examples.faults),
+    }
