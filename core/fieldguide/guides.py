@@ -198,6 +198,7 @@ class Guide:
         label_column: str = "label",
         group_column: str | None = None,
         where: str | None = None,
+        adapter: AdapterName = None,
     ) -> Evaluation:
         """Compare zero-shot answers with the labels of a manifest.
 
@@ -209,11 +210,18 @@ class Guide:
             label_column: which column holds the true label.
             group_column: rows that share its value are resampled together for intervals.
             where: only rows that fit, such as ``split == "test"``.
+            adapter: on the model, for this evaluation; by default the guide's own.
 
         Raises:
             UsageError: no row has a label, or a label is not among those offered.
         """
         from fieldguide.benchmarks.classification import evaluate_predictions  # scikit-learn: 1 s
+
+        if adapter is not None:
+            return self.with_adapter(adapter).evaluate(
+                manifest, labels, classes=classes, templates=templates, label_column=label_column,
+                group_column=group_column, where=where,
+            )  # fmt: skip
 
         items = self.find(manifest)
         if where is not None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fieldguide.tuning.training.run import Outcome
 
 RUN_OPTIONS = ("workers", "device", "offline", "quiet")
+PLACES = ("-o", "--output", "--frozen", "--tensorboard", "--checkpoint-s", "--keep-gb", "--workers")
+"""Options with a value that the result does not depend on."""
 GUIDE_OPTIONS = ("domain", "modality", "model", "root")
 
 
@@ -233,4 +235,12 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _command() -> str:
     """Return the command that makes the adapter again, without what only this run needs."""
-    return shlex.join(["fieldguide", *(word for word in sys.argv[1:] if word != "--resume")])
+    words = iter(sys.argv[1:])
+    kept = ["fieldguide"]
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if name in PLACES:
+            _ = equals or next(words, None)  # its value is the next word, or stands behind "="
+        elif word not in ("--resume", "--quiet"):
+            kept.append(word)
+    return shlex.join([*kept, "-o", "ADAPTER"])

@@ -207,7 +207,7 @@ class ConseJoin(Join):
         self.image_bias = nn.Parameter(zeros(width))
         self.text_weight = nn.Parameter(zeros(width, width))
         self.text_bias = nn.Parameter(zeros(width))
-        self.image_inputs = ProjectionInput("image_weight", "image_bias")
+        self.image_inputs = ProjectionInput("image_weight", "image_bias", ("conse_weight",))
         self.logit_scale = CONSE_LOGIT_SCALE
 
     def image(self, vision: EfficientNetLite0, pixels: Tensor) -> Tensor:

@@ -77,12 +77,15 @@ class ProjectionInput(nn.Identity):
     Attributes:
         weight: name of the map's (D, F) parameter, in the module that owns this one.
         bias: name of its (D,) parameter.
+        beside: names of what the owner multiplies other vectors by before it adds them: with all
+            of these times a number, the owner's output is multiplied by that number.
     """
 
-    def __init__(self, weight: str, bias: str) -> None:
+    def __init__(self, weight: str, bias: str, beside: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.weight = weight
         self.bias = bias
+        self.beside = beside
 
 
 def sharing_copy(module: M) -> M:

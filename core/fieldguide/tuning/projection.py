@@ -40,7 +40,7 @@ class StandardisedInput(nn.Module):
 
     def __init__(self, place: ProjectionInput, dropout: float) -> None:
         super().__init__()
-        self.weight, self.bias = place.weight, place.bias
+        self.weight, self.bias, self.beside = place.weight, place.bias, place.beside
         self.dropout = dropout
         self.is_calibrated = False
         self._counted: list[Tensor] = []
@@ -128,6 +128,21 @@ def calibrate(network: nn.Module, forward: Callable[[], object]) -> None:
         forward()
     for _, owner, place in _places(network):
         place.calibrate(owner)
+
+
+def scale_output(network: nn.Module, factor: float) -> bool:
+    """Multiply what the maps of a prepared network give by a number; cosines stay as they are.
+
+    Returns:
+        Whether the network has such maps.
+    """
+    found = False
+    for _, owner, place in _places(network):
+        with torch.no_grad():
+            for name in (place.weight, place.bias, *place.beside):
+                cast("nn.Parameter", owner._parameters[name]).mul_(factor)
+        found = True
+    return found
 
 
 def _places(network: nn.Module) -> Iterator[tuple[str, nn.Module, StandardisedInput]]:

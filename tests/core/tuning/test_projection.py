@@ -8,7 +8,7 @@ from torch import nn
 
 from fieldguide.models.tunable import ProjectionInput, sharing_copy
 from fieldguide.tuning.changes import changed
-from fieldguide.tuning.projection import Projection, StandardisedInput, calibrate
+from fieldguide.tuning.projection import Projection, StandardisedInput, calibrate, scale_output
 
 FEATURES = torch.randn(64, 5, generator=torch.Generator().manual_seed(0)) * torch.tensor(
     [100.0, 1.0, 0.01, 5.0, 0.0]
@@ -85,6 +85,16 @@ def test_features_are_dropped_in_train_mode_only(base: nn.Module) -> None:
     torch.manual_seed(0)
     share = (inputs.train()(FEATURES)[:, :4] == 0).float().mean()
     assert 0.35 < share < 0.65
+
+
+def test_scaling_the_maps_scales_what_they_give(base: nn.Module) -> None:
+    network, projection = prepared(base)
+    assert scale_output(network, 0.25)
+    tuned = changed(base, projection.changes(network))
+    torch.testing.assert_close(
+        tuned.join(FEATURES), 0.25 * base.join(FEATURES), rtol=1e-3, atol=1e-3
+    )
+    assert not scale_output(base, 2.0)
 
 
 def test_the_base_is_not_written(base: nn.Module) -> None:

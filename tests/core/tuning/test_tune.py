@@ -13,14 +13,32 @@ from sklearn.linear_model import LogisticRegression
 
 from fieldguide.errors import AdapterError, TuningError, UsageError
 from fieldguide.models.tunable import network_digest
+from fieldguide.specs import Record
 from fieldguide.tuning.adapter_files import load_adapter
 from fieldguide.tuning.attach import require_tunable
+from fieldguide.tuning.changes import Offset
+from fieldguide.tuning.trainables import FullParameters
+from fieldguide.tuning.training.phase import Phase
+from fieldguide.tuning.training.requests import make_request
+from fieldguide.tuning.training.run import tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from fieldguide.guides import Guide
+    from fieldguide.models.tunable import Tunable
+
+
+class LastBias(Record):
+    """Train one parameter, as docs/tuning.md shows it."""
+
+    learning_rate: float = 0.01
+
+    def fits(self, encoder: Tunable, seed: int) -> tuple[Phase, ...]:
+        names = ["visual.ln_post.bias"]
+        return (Phase("bias", ((FullParameters(names), self.learning_rate),), epochs=3),)
+
 
 METHODS = ("lora", "finetune", "projector", "probe")
 
@@ -346,6 +364,38 @@ def test_patience_ends_a_phase_and_the_best_weights_are_kept(
     scores = [row["val_score"] for row in rows if row["phase"] == "lora"]
     assert len(scores) < 20
     assert max(scores) == max(scores[:-2])
+
+
+def test_a_weight_decay_without_bound_keeps_matrices_where_they_began(
+    guide: Guide, colours: Path, tmp_path: Path, quick: dict[str, Any]
+) -> None:
+    settings = quick | {"weight_decay": 1e9, "projection_epochs": 0}
+    outcome = guide.tune(colours, tmp_path / "made", method="finetune", **settings)
+    assert outcome.adapter is not None
+    offsets = {n: c.values for n, c in outcome.adapter.changes.items() if isinstance(c, Offset)}
+    moved = {name for name, values in offsets.items() if values.abs().max() > 1e-4}
+    assert moved
+    assert all(offsets[name].ndim == 1 for name in moved)
+
+
+def test_a_method_of_a_users_own_is_trained_like_the_others(
+    guide: Guide, colours: Path, tmp_path: Path
+) -> None:
+    settings = {"learning_rate": 0.05, "batch_size": 8, "measure": False, "checks": 1}
+    request, tuner = make_request("last_bias", LastBias, settings)
+    outcome = tune(guide, colours, tmp_path / "made", request, tuner)
+    assert outcome.adapter is not None
+    assert set(outcome.adapter.changes) == {"visual.ln_post.bias"}
+    assert outcome.adapter.config.settings["learning_rate"] == 0.05
+
+
+def test_an_evaluation_takes_the_adapter_beside_the_guide(
+    guide: Guide, colours: Path, tmp_path: Path, quick: dict[str, Any]
+) -> None:
+    outcome = guide.tune(colours, tmp_path / "made", **quick)
+    where = 'split == "test"'
+    beside = guide.evaluate(colours, where=where, adapter=outcome.adapter).accuracy
+    assert beside == guide.with_adapter(tmp_path / "made").evaluate(colours, where=where).accuracy
 
 
 def test_curves_go_to_tensorboard_where_it_is_wanted(

@@ -58,6 +58,7 @@ def test_tune_then_check_then_classify(
     assert record["name"] == "colours"
     assert record["command"].startswith("fieldguide tune ")
     assert "--licence CC0-1.0" in record["command"]
+    assert str(made) not in record["command"]
     assert record["settings"]["processes"] == 1
 
 

@@ -61,6 +61,7 @@ class Training:
         checkpoints: where the state is kept.
         history: of losses and scores.
         show_progress: whether bars are shown.
+        kept_texts: by the number of frozen stages; filled by :meth:`texts`.
         pictures: where they come from; given before the fits run.
     """
 
@@ -75,6 +76,7 @@ class Training:
     checkpoints: CheckpointFolder
     history: History
     show_progress: bool = False
+    kept_texts: dict[int, TextInputs] = field(default_factory=dict)
     pictures: Pictures = field(init=False)
 
     @cached_property
@@ -118,8 +120,11 @@ class Training:
         )
 
     def texts(self, cut: int) -> TextInputs:
-        """Return all texts of the streams, one stream behind the other."""
-        return TextInputs(self.encoder, cut, [t for s in self.streams for t in s.texts])
+        """Return all texts of the streams, one stream behind the other; computed once a cut."""
+        if cut not in self.kept_texts:
+            every = [text for stream in self.streams for text in stream.texts]
+            self.kept_texts[cut] = TextInputs(self.encoder, cut, every)
+        return self.kept_texts[cut]
 
     @cached_property
     def first_texts(self) -> tuple[int, ...]:

@@ -7,18 +7,18 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.doctor.software import installed_version
+from fieldguide.models.load import lasting_name
 from fieldguide.tuning.adapter import Adapter, AdapterConfig, base_of
 from fieldguide.tuning.changes import LowRank
+from fieldguide.tuning.suites import suite_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fieldguide.models.tunable import Tunable
-    from fieldguide.registry import ModelRecord
-    from fieldguide.specs import ModalitySpec
     from fieldguide.tuning.examples import Examples
     from fieldguide.tuning.findings import Honesty
     from fieldguide.tuning.training.fits import Learned
+    from fieldguide.tuning.training.material import Material
     from fieldguide.tuning.training.requests import Request
 
 VERSIONS = ("fieldguide", "torch", "open_clip_torch", "timm", "transformers", "peft", "numpy",
@@ -26,37 +26,19 @@ VERSIONS = ("fieldguide", "torch", "open_clip_torch", "timm", "transformers", "p
 UNKNOWN = "LicenseRef-unknown"
 
 
-def adapter_of(  # noqa: PLR0913 - the parts of a record, each by name
-    *,
-    request: Request,
-    learned: Learned,
-    encoder: Tunable,
-    base: Tunable,
-    model: str,
-    record: ModelRecord,
-    domain: str,
-    modality: ModalitySpec,
-    examples: Examples,
-    data_name: str,
-    name: str,
-    processes: int,
-) -> Adapter:
+def adapter_of(material: Material, learned: Learned, examples: Examples, folder: str) -> Adapter:
     """Return the adapter before it was measured.
 
     Args:
-        request: what was asked for.
+        material: what it was made of.
         learned: by the training.
-        encoder: the base with the contract of the training.
-        base: as it is without the training.
-        model: the base as a user can name it again.
-        record: of the base.
-        domain: of the guide.
-        modality: of the pictures.
-        examples: of the domain.
-        data_name: of the manifest, without its folder.
-        name: of the adapter.
-        processes: that trained together.
+        examples: the rows that were used.
+        folder: name of the adapter's folder.
     """
+    request, record, modality = material.request, material.record, material.modality
+    guide = material.guide
+    data_name = suite_name(material.manifest)
+    model = lasting_name(guide.planner.model or record.name, guide.catalog)
     publishing = request.publishing
     # the base's licence alone would say nothing of the data
     parts = (publishing.licence, *([] if publishing.licence == UNKNOWN else [record.licence]))
@@ -65,19 +47,19 @@ def adapter_of(  # noqa: PLR0913 - the parts of a record, each by name
     labels = sum(1 for count in Counter(examples.labels) if count)
     made = f"{request.method} of {record.name} on {data_name}"
     config = AdapterConfig(
-        name=name,
+        name=publishing.name or folder,
         summary=publishing.summary or (f"{made}: {labels} classes" if labels else made),
         method=request.method,
-        base=base_of(base, model),
-        contract=encoder.contract,
-        logit_scale=encoder.logit_scale,
-        domain=domain,
+        base=base_of(material.base, model),
+        contract=material.encoder.contract,
+        logit_scale=material.encoder.logit_scale,
+        domain=guide.domain.name,
         modality=modality.name,
         scope=(modality.name,),
         prompts=dict(examples.prompts),
         templates=tuple(request.reading.templates or modality.templates),
         trainable_parameters=_count(learned),
-        settings=settings_of(request) | {"processes": processes},
+        settings=settings_of(request) | {"processes": material.processes.count},
         seed=request.training.seed,
         command=request.running.command,
         versions={n: found for n in VERSIONS if (found := installed_version(n))},

@@ -1,4 +1,4 @@
-"""One fit by gradients: AdamW on what some trainables brought, with checks on the val rows."""
+"""One fit by gradients: Adam on what some trainables brought, with checks on the val rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tqdm
 from torch import Tensor, nn
 
 from fieldguide.tuning.cached_gradients import cached_backward
-from fieldguide.tuning.projection import calibrate
+from fieldguide.tuning.projection import calibrate, scale_output
 from fieldguide.tuning.training.checkpoint_folder import require_finite
 from fieldguide.tuning.training.fits import Learned
 from fieldguide.tuning.training.prepared import Prepared
@@ -61,6 +61,8 @@ class Phase:
         running = PhaseRun(self, training, before)
         running.go_on_from(training.checkpoints.unfinished)
         running.train()
+        if self is training.fits[-1]:
+            running.balance()
         scale = float(running.objective.log_scale.detach().exp())
         return Learned(running.model.changes(before.changes), before.classifier, scale)
 
@@ -89,7 +91,8 @@ class PhaseRun:
         self.objective = training.objective()
         self.texts = training.texts(self.cuts.text)
         self.validation = None if training.suite is None else Validation(training, self.cuts)
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=1.0)
+        self.optimizer = torch.optim.Adam(self._groups(), lr=1.0)
+        self.start = [p.detach().clone() for p in self._decaying()]
         self.step = 0
         self.checks_without_gain = 0
         self.best: dict[str, Any] | None = None
@@ -110,6 +113,24 @@ class PhaseRun:
                     self.keep()
         if self.best is not None:
             self._use(self.best["trained"])
+
+    @torch.no_grad()
+    def balance(self) -> None:
+        """Give image features the mean length that the base's have, where a map allows it.
+
+        Only directions count in a trained model, so training leaves the length to chance. Between
+        base and tuned weights it decides: features ten times as long drown the base's at a tenth
+        of the strength.
+        """
+        whole = frozenset(name for fit in self.training.fits for name in fit.names())
+        base = Prepared(self.training.encoder, {}, (), whole)
+        lengths = [
+            (base.image_lengths(state).mean(), self.model.image_lengths(state).mean())
+            for state in self._train_states()
+        ]
+        before, after = (float(torch.stack(column).mean()) for column in zip(*lengths, strict=True))
+        if before > 0 and after > 0:
+            scale_output(self.model.network, before / after)
 
     def keep(self) -> None:
         """Write a checkpoint of this moment."""
@@ -191,6 +212,7 @@ class PhaseRun:
             norm = nn.utils.clip_grad_norm_(trained, settings.clip_norm)
             require_finite(float(norm), self.step, self.phase.name)
         self.optimizer.step()
+        self._decay()
         self.step += 1
         self._losses.append(loss)
 
@@ -235,18 +257,30 @@ class PhaseRun:
         return zip(ours, self.training.pictures.stream(self.cuts.image, wanted), strict=True)
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Return AdamW's groups: matrices decay towards the base, all else does not."""
-        groups: list[dict[str, Any]] = []
-        decay = self.training.settings.weight_decay
-        for own, (_, rate) in zip(self.model.groups, self.phase.rates, strict=True):
-            matrices = [p for p in own.values() if p.ndim > 1]
-            others = [p for p in own.values() if p.ndim <= 1]
-            groups.append({"params": matrices, "weight_decay": decay, "largest": rate})
-            groups.append({"params": others, "weight_decay": 0.0, "largest": rate})
+        """Return Adam's groups, each with its largest learning rate."""
+        groups: list[dict[str, Any]] = [
+            {"params": list(own.values()), "largest": rate}
+            for own, (_, rate) in zip(self.model.groups, self.phase.rates, strict=True)
+        ]
         learned = [p for p in self.objective.parameters() if p.requires_grad]
-        rate = max(rate for _, rate in self.phase.rates)
-        groups.append({"params": learned, "weight_decay": 0.0, "largest": rate})
+        groups.append({"params": learned, "largest": max(rate for _, rate in self.phase.rates)})
         return [group for group in groups if group["params"]]
+
+    def _decaying(self) -> list[nn.Parameter]:
+        return [p for p in self.model.parameters.values() if p.ndim > 1]
+
+    def _decay(self) -> None:
+        """Draw matrices towards where the phase began (Li et al. 2018, arXiv:1802.01483, L2-SP).
+
+        Beside the gradient, as AdamW does (Loshchilov and Hutter 2019, arXiv:1711.05101).
+        """
+        if not (decay := self.training.settings.weight_decay):
+            return
+        rates = {id(p): group["lr"] for group in self.optimizer.param_groups
+                 for p in group["params"]}  # fmt: skip
+        with torch.no_grad():
+            for p, start in zip(self._decaying(), self.start, strict=True):
+                p.lerp_(start, min(1.0, rates[id(p)] * decay))
 
     def _set_rates(self) -> None:
         settings = self.training.settings
@@ -267,14 +301,17 @@ class PhaseRun:
                 parameter.copy_(tensors[name])
 
     def _calibrate(self) -> None:
-        rows = self.training.train_rows(CALIBRATION_ROWS)
-        parts = [(part, torch.zeros_like(part)) for part in torch.split(rows, ROWS_AT_ONCE)]
-
         def forward() -> None:
-            for state in self.training.pictures.stream(self.cuts.image, parts):
+            for state in self._train_states():
                 self.model.images(state)
 
         calibrate(self.model.network, forward)
+
+    def _train_states(self) -> Iterator[State]:
+        """Yield the frozen stages' outputs of some train rows."""
+        rows = self.training.train_rows(CALIBRATION_ROWS)
+        parts = [(part, torch.zeros_like(part)) for part in torch.split(rows, ROWS_AT_ONCE)]
+        return self.training.pictures.stream(self.cuts.image, parts)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.training.settings.precision == "fp32":

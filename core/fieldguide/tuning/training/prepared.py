@@ -73,6 +73,10 @@ class Prepared:
         """Return (N, D) float32 unit vectors from the frozen stages' outputs."""
         return _unit(run(self._image, state))
 
+    def image_lengths(self, state: State) -> Tensor:
+        """Return the length of each image's features before they are made unit vectors, (N,)."""
+        return run(self._image, state)[0].float().square().sum(dim=1).sqrt()
+
     def texts(self, state: State) -> Tensor:
         """Return (T, D) float32 unit vectors likewise."""
         return _unit(run(self._text, state))

@@ -29,7 +29,8 @@ class TrainingSettings(Record):
         precision: "fp32", or "bf16" for autocast where the processor pays for it.
         schedule: of the learning rate after the warm-up.
         warmup_fraction: share of the steps in which the rate rises from zero.
-        weight_decay: of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), for matrices.
+        weight_decay: how strongly matrices are drawn to where a phase began (Li et al. 2018,
+            "Explicit Inductive Bias for Transfer Learning", arXiv:1802.01483), times the rate.
         clip_norm: largest norm of a step's gradient; 0 for none.
         label_weight: of the class prompts' loss.
         caption_weight: of the captions' loss.
