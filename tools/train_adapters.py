@@ -97,7 +97,9 @@ def ship(recipe: Recipe, folder: Path) -> None:
     target = recipe.weights / recipe.name
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(folder, target)
-    shutil.copy(recipe.weights / f"LICENSE-{recipe.licence_of}.txt", target / "LICENSE.txt")
+    licence = (recipe.weights / f"LICENSE-{recipe.licence_of}.txt").read_text("utf-8")
+    named = licence.replace(f"{recipe.licence_of}.safetensors", "adapter.safetensors")
+    (target / "LICENSE.txt").write_text(named, "utf-8")
     adapter = load_adapter(target)
     save_adapter(adapter, target)
     print(f"{target / 'adapter.json'}: sha256 {file_digest(target / 'adapter.json')}", flush=True)

@@ -213,6 +213,8 @@ def _losses() -> Iterable[MethodSpec]:
          "soft_targets:ContextualTargets"),
         ("teacher_student", "FitCLIP: as similar as a teacher sees them (Castro and Heilbron 2022)",
          "teacher_student:TeacherStudent"),
+        ("fitclip", "All that share a caption or class, and as similar as the base sees them",
+         "teacher_student:fitclip"),
     )  # fmt: skip
     for name, summary, target in named:
         yield MethodSpec(name=name, summary=summary, target=f"{folder}.{target}", role="loss")

@@ -243,6 +243,7 @@ CORE_OPTIONS = frozenset(
         "resume",
         "role",
         "root",
+        "scale",
         "schedule",
         "seed",
         "set",

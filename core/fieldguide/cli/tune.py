@@ -101,6 +101,8 @@ loop_options = _options(
     click.option("--weight-decay", type=click.FloatRange(0), help="Else 0."),
     click.option("--label-weight", type=click.FloatRange(0), help="Of the class prompts; else 1."),
     click.option("--caption-weight", type=click.FloatRange(0), help="Of captions; else 1."),
+    click.option("--scale", type=click.FloatRange(0, min_open=True), help="What cosines are "
+                 "multiplied by in training; else the base's own, or that of the loss."),
     click.option("--checks", type=click.IntRange(1), help="Looks at val a phase; else 8."),
     click.option("--patience", type=click.IntRange(1),
                  help="Looks without a better score after which a phase ends; else none."),

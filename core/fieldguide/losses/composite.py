@@ -25,6 +25,11 @@ class Composite:
 
     losses: Mapping[str, tuple[float, Loss]]
 
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a part compares with a teacher's vectors."""
+        return any(getattr(loss, "needs_teacher", False) for _, loss in self.losses.values())
+
     def parts(self, images: Side, texts: Side, scale: Tensor, bias: Tensor) -> Mapping[str, Tensor]:
         """Return each part times its weight, by name; their sum is the loss."""
         return {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from fieldguide.losses.composite import Composite
+from fieldguide.losses.multi_positive import MultiPositive
 from fieldguide.losses.similarity import SimilarityTargets
 from fieldguide.losses.soft_targets import attributes_of
 from fieldguide.losses.tiles import cross_entropy
@@ -32,6 +34,7 @@ class TeacherStudent:
     """
 
     teacher_scale: float | None = None
+    needs_teacher: ClassVar[bool] = True
 
     def __call__(self, images: Side, texts: Side, scale: Tensor, bias: Tensor) -> Tensor:
         """Return the loss, see :class:`~fieldguide.losses.sides.Loss`; the bias has no part in it.
@@ -45,3 +48,11 @@ class TeacherStudent:
         crossed = cross_entropy(images.vectors, texts.vectors, scale, teacher, (1.0, 1.0))
         of_images, of_texts = teacher.entropies()
         return crossed - of_images.mean() - of_texts.mean()
+
+
+def fitclip() -> Composite:
+    """Return FitCLIP's sum for pairs that are all labelled: learn them, and stay near the teacher.
+
+    The weights are ours: the authors' are for few labelled pairs beside many others.
+    """
+    return Composite({"pairs": (1.0, MultiPositive()), "teacher": (1.0, TeacherStudent())})

@@ -44,7 +44,7 @@ class Hinge:
 
 def test_the_core_offers_the_losses_of_its_guide() -> None:
     assert CORE_LOSSES == [
-        "class_level", "convirt", "infonce", "medclip", "medclip_dot", "multi_positive", "scold",
+        "class_level", "convirt", "fitclip", "infonce", "medclip", "medclip_dot", "multi_positive", "scold",
         "sigmoid", "teacher_student",
     ]  # fmt: skip
 

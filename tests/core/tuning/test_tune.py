@@ -177,7 +177,9 @@ def test_micro_batches_give_the_adapter_of_whole_batches(
         torch.testing.assert_close(parts[name], tensor, rtol=2e-3, atol=2e-5)
 
 
-@pytest.mark.parametrize("loss", ["infonce", "convirt", "sigmoid", "class_level", "scold"])
+@pytest.mark.parametrize(
+    "loss", ["infonce", "convirt", "sigmoid", "class_level", "scold", "fitclip"]
+)
 def test_every_loss_that_needs_no_attributes_trains(
     guide: Guide, colours: Path, tmp_path: Path, quick: dict[str, Any], loss: str
 ) -> None:
@@ -187,6 +189,29 @@ def test_every_loss_that_needs_no_attributes_trains(
     assert rows[-1]["loss"] < rows[0]["loss"]
     learned = rows[-1]["scale"] != rows[0]["scale"]
     assert learned == (loss == "sigmoid")
+
+
+def test_a_base_that_is_its_own_teacher_teaches_nothing(
+    guide: Guide, colours: Path, tmp_path: Path, quick: dict[str, Any]
+) -> None:
+    settings = quick | {"projection_epochs": 0, "clip_norm": 0, "epochs": 0.1}
+    guide.tune(colours, tmp_path / "made", loss="teacher_student", **settings)
+    (row,) = (json.loads(x) for x in (tmp_path / "made" / "history.jsonl").read_text().splitlines())
+    assert abs(row["loss"]) < 1e-4  # the divergence of a model from itself
+
+
+def test_a_teacher_keeps_a_tuned_model_nearer_to_its_base(
+    guide: Guide, colours: Path, tmp_path: Path, quick: dict[str, Any]
+) -> None:
+    moved = {}
+    for loss in ("multi_positive", "fitclip"):
+        guide.tune(colours, tmp_path / loss, loss=loss, **quick)
+        before, after = (
+            g.encode_image(colours.parent / "red_4.png").vectors
+            for g in (guide, guide.with_adapter(tmp_path / loss))
+        )
+        moved[loss] = 1 - float((before * after).sum())
+    assert moved["fitclip"] < moved["multi_positive"]
 
 
 def test_a_loss_of_attributes_takes_them_from_columns(

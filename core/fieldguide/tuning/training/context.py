@@ -14,6 +14,7 @@ from fieldguide.tuning.layouts.towers import image_layout, text_layout
 from fieldguide.tuning.splits import TRAIN
 from fieldguide.tuning.splitting import frozen_stages
 from fieldguide.tuning.training.objective import Objective
+from fieldguide.tuning.training.teacher import Teacher, needs_teacher
 from fieldguide.tuning.training.text_inputs import TextInputs
 
 if TYPE_CHECKING:
@@ -113,11 +114,26 @@ class Training:
             self.loss,
             self.streams,
             self.examples.attributes,
+            teacher=self._teacher(),
+            first_texts=self.first_texts,
             scale=scale if self.settings.scale is None else self.settings.scale,
             bias=bias,
             learns=wanted is not None if learns is None else learns,
             device=self.encoder.device,
         )
+
+    def picture_cuts(self) -> list[int]:
+        """Return every cut of the image tower whose outputs are asked for, ascending."""
+        cuts = {self.cuts(fit).image for fit in self.fits}
+        if needs_teacher(self.loss):
+            cuts.add(cuts_of(self.encoder, ()).image)
+        return sorted(cuts)
+
+    def _teacher(self) -> Teacher | None:
+        if not needs_teacher(self.loss):
+            return None
+        whole = cuts_of(self.encoder, ())
+        return Teacher(self.pictures, whole.image, self.texts(whole.text))
 
     def texts(self, cut: int) -> TextInputs:
         """Return all texts of the streams, one stream behind the other; computed once a cut."""

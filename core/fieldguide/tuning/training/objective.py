@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fieldguide.losses.sides import Loss
     from fieldguide.tuning.draws import Batch
     from fieldguide.tuning.texts import Stream
+    from fieldguide.tuning.training.teacher import Teacher
 
 MAX_SCALE = 100.0
 """Radford et al. 2021 (arXiv:2103.00020) clip the learned scale here."""
@@ -30,6 +31,8 @@ class Objective(nn.Module):
         loss: the contest of images and texts.
         streams: the texts, with a weight each.
         attributes: (N, L) of the images, or None.
+        teacher: whose vectors stand for attributes; None for losses that ask for none.
+        first_texts: the number of each stream's first text among all, for the teacher.
         scale: what cosines are multiplied by at the start.
         bias: what is added to them at the start.
         learns: whether both are trained.
@@ -42,6 +45,8 @@ class Objective(nn.Module):
         streams: Sequence[Stream],
         attributes: Tensor | None,
         *,
+        teacher: Teacher | None = None,
+        first_texts: Sequence[int] = (),
         scale: float,
         bias: float,
         learns: bool,
@@ -50,7 +55,8 @@ class Objective(nn.Module):
         super().__init__()
         self.loss = loss
         self.streams = tuple(streams)
-        self.attributes = attributes
+        self.attributes, self.teacher = attributes, teacher
+        self.first_texts = tuple(first_texts)
         self.device = device
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale), device=device), learns)
         self.bias = nn.Parameter(torch.tensor(bias, device=device), learns)
@@ -98,10 +104,14 @@ class Objective(nn.Module):
 
     def _image_side(self, stream: Stream, own: Batch, images: Tensor) -> Side:
         about = None if self.attributes is None else self.attributes[own.rows].to(self.device)
+        if self.teacher is not None:
+            about = self.teacher.images(own)
         return Side(images, stream.image_keys[own.rows].to(self.device), about)
 
     def _text_side(self, stream: Stream, own: Batch, place: int, texts: Tensor) -> Side:
         drawn = own.texts[place]
         about = stream.text_attributes
         chosen = None if about is None else about[drawn.numbers].to(self.device)
+        if self.teacher is not None:
+            chosen = self.teacher.texts(drawn.numbers + self.first_texts[place])
         return Side(texts, drawn.keys.to(self.device), chosen)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fieldguide.data.files import atomic_path, unwritten
 from fieldguide.data.pipeline import read_ahead
-from fieldguide.errors import TuningError
+from fieldguide.errors import LoadError, TuningError
 from fieldguide.models.probing import probe_images
 from fieldguide.models.towers import upload
 from fieldguide.tuning.splitting import image_parts
@@ -84,8 +84,9 @@ class PictureFiles:
         for row, pixels in read_ahead(items, self.reader, self.workers, ahead):
             if pixels is None:
                 raise TuningError(
-                    f"{row.item.name} could be read before and cannot be now: {row.reason} Put it "
-                    "back and go on with --resume."
+                    f"{row.item.name} cannot be read: {row.reason} Put it back and go on with "
+                    "--resume, or take it out of the manifest; without --no-compare such pictures "
+                    "are found before and left out."
                 )
             yield pixels
 
@@ -255,8 +256,16 @@ class KeptPictures:
         space = self._files.encoder.space
         total = hashlib.sha256(f"{space.digest};{about}".encode())
         for item, views in zip(self._files.items, self._files.views, strict=True):
-            total.update(f"{item.id};{item.fingerprint()};{views}\n".encode("utf-8", "replace"))
+            known = f"{item.id};{_fingerprint(item)};{views}\n"
+            total.update(known.encode("utf-8", "replace"))
         return total.hexdigest()
+
+
+def _fingerprint(item: Item) -> str:
+    try:
+        return item.fingerprint()
+    except LoadError as error:  # it will be told where the picture is read
+        return str(error)
 
 
 def _places_of_views(views: Sequence[tuple[int, ...]]) -> NDArray[np.int64]:

@@ -163,7 +163,7 @@ class TuningJob:
 
     def _choose_pictures(self, training: Training, files: PictureFiles) -> KeptPictures | None:
         """Give the training its pictures; return them where their frozen outputs are kept."""
-        cuts = sorted({training.cuts(fit).image for fit in training.fits})
+        cuts = training.picture_cuts()
         folder = self.running.frozen or self.workplace.frozen
         options = sorted(self.material.guide.options.items())
         kept = KeptPictures(files, cuts, folder, repr((self.material.modality.name, options)))
@@ -190,12 +190,22 @@ class TuningJob:
             material.tell("measuring gain and forgetting ...")
             assessment = measure(material.encoder, learned, suites, self.rule, workers)
             strength = 1.0 if learned.classifier else self.rule(assessment.points()).strength
+            self._warn_of_no_gain(assessment, strength)
         update = {
             "strength": strength,
             "logit_scale": scale_at(material.encoder, learned, training.suite, strength, workers),
             "figures": {} if assessment is None else assessment.record(),
         }
         return replace(adapter, config=adapter.config.model_copy(update=update)), assessment
+
+    def _warn_of_no_gain(self, assessment: Assessment, strength: float) -> None:
+        scores = {point.strength: point.domain for point in assessment.points()}
+        if strength > 0 and scores[strength] <= scores[0.0]:
+            self.material.tell(
+                f"warn: on the val rows the adapter at strength {strength:g} is no better than the "
+                f"base ({100 * scores[strength]:.1f} against {100 * scores[0.0]:.1f} %). Train it "
+                "longer or with another --learning-rate, or use the base."
+            )
 
     def _write(
         self,

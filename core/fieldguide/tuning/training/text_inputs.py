@@ -50,10 +50,10 @@ class TextInputs:
         return self._run(tokens)
 
     def _keep(self, most_bytes: int) -> State | None:
-        tokens = self._encoder.tokenize(self._texts)  # all of one length
-        first = self._run(tokens[:1])
-        if sum(t.numel() * t.element_size() for t in first) * len(tokens) > most_bytes:
+        longest = self._run(self._encoder.tokenize([max(self._texts, key=len)]))
+        if sum(t.numel() * t.element_size() for t in longest) * len(self._texts) > most_bytes:
             return None
+        tokens = self._encoder.tokenize(self._texts)  # all of one length
         starts = range(0, len(tokens), TEXTS_AT_ONCE)
         return joined([self._run(tokens[at : at + TEXTS_AT_ONCE]) for at in starts])
 
