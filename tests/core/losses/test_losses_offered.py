@@ -44,8 +44,8 @@ class Hinge:
 
 def test_the_core_offers_the_losses_of_its_guide() -> None:
     assert CORE_LOSSES == [
-        "class_level", "convirt", "fitclip", "infonce", "medclip", "medclip_dot", "multi_positive", "scold",
-        "sigmoid", "teacher_student",
+        "class_level", "convirt", "fitclip", "infonce", "medclip", "medclip_dot", "multi_positive",
+        "scold", "sigmoid", "teacher_student",
     ]  # fmt: skip
 
 

@@ -209,7 +209,7 @@ class _Kept:
 
 
 def _seconds(compute: Callable[[], object]) -> float:
-    """Return the shortest time of a few calls: others disturb; the first makes what is made once."""
+    """Return the shortest time of a few calls: other jobs only ever make one longer."""
     compute()
     found = []
     for _ in range(REPEATS):
