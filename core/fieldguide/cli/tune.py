@@ -55,7 +55,7 @@ method_options = _options(
     click.option("--epochs", type=click.FloatRange(0, min_open=True),
                  help="[lora, finetune] Passes over the train rows."),
     click.option("--learning-rate", type=click.FloatRange(0, min_open=True),
-                 help="[lora, finetune] The largest."),
+                 help="[lora, finetune] The largest; else 5e-4 for lora, 1e-4 for finetune."),
     click.option("--projection-epochs", type=click.FloatRange(0),
                  help="Passes in which only the maps into the shared space train; 0 for none."),
     click.option("--projection-rate", type=click.FloatRange(0, min_open=True),

@@ -130,6 +130,11 @@ def calibrate(network: nn.Module, forward: Callable[[], object]) -> None:
         place.calibrate(owner)
 
 
+def has_standardised_input(network: nn.Module) -> bool:
+    """Return whether a base offers the features that enter a map to be standardised."""
+    return any(isinstance(module, ProjectionInput) for module in network.modules())
+
+
 def scale_output(network: nn.Module, factor: float) -> bool:
     """Multiply what the maps of a prepared network give by a number; cosines stay as they are.
 

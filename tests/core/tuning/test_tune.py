@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 
-from fieldguide.errors import AdapterError, TuningError, UsageError
+from fieldguide.errors import AdapterError, StoreError, TuningError, UsageError
 from fieldguide.models.tunable import network_digest
 from fieldguide.specs import Record
 from fieldguide.tuning.adapter_files import load_adapter
@@ -162,6 +162,22 @@ def test_frozen_outputs_in_a_named_folder_serve_the_next_training(
             first = stamps
     assert first == stamps
     assert first
+
+
+def test_a_full_disk_is_told_before_a_picture_is_computed(
+    guide: Guide, colours: Path, tmp_path: Path, tiny_disk: Path, quick: dict[str, Any]
+) -> None:
+    settings = quick | {"last_blocks": 1, "symmetries": "all"}
+    with pytest.raises(StoreError, match="Make room"):
+        guide.tune(colours, tmp_path / "made", frozen=tiny_disk, **settings)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(
+    guide: Guide, colours: Path, read_only_folder: Path, quick: dict[str, Any]
+) -> None:
+    with pytest.raises(StoreError, match="cannot be written"):
+        guide.tune(colours, read_only_folder / "made", **quick)
 
 
 def test_micro_batches_give_the_adapter_of_whole_batches(

@@ -28,18 +28,18 @@ class Finetune(ProjectorSettings):
             "LiT", arXiv:2111.07991).
         last_stages: how many stages from each tower's end.
         epochs: passes over the train rows.
-        learning_rate: the largest, of the stages.
+        learning_rate: the largest, of the stages. Large transformers want 1e-5, the embedded model
+            1e-3.
     """
 
     towers: tuple[Tower, ...] = Field(default=("image",), min_length=1)
     last_stages: int = Field(default=2, ge=1)
     epochs: float = Field(default=12, gt=0)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
 
     def fits(self, encoder: Tunable, seed: int) -> Sequence[Fit]:
         """Return the fit of the maps and that of the stages; see ``training.fits.Tuner``."""
         names = [n for tower in self.towers for n in stage_parameters(encoder, self.last_stages,
                                                                       tower)]  # fmt: skip
-        maps = ((part, self.projection_rate) for part in self.projection(encoder))
-        rates = ((FullParameters(names), self.learning_rate), *maps)
+        rates = ((FullParameters(names), self.learning_rate), *self.projection_rates(encoder))
         return (*self.projection_first(encoder), Phase("finetune", rates, self.epochs))

@@ -31,7 +31,9 @@ class Lora(ProjectorSettings):
         roles: of the layers, see ``fieldguide.tuning.layouts.layout.ROLES``; None for all.
         last_blocks: how many blocks from each tower's end; None for all.
         epochs: passes over the train rows.
-        learning_rate: the largest, of the changes.
+        learning_rate: the largest, of the changes. Transformers want 1e-4 to 5e-4 (Zanella and Ben
+            Ayed 2024, "Low-Rank Few-Shot Adaptation of Vision-Language Models", arXiv:2405.18541),
+            the embedded model 2e-3.
     """
 
     rank: int = Field(default=16, ge=1)
@@ -41,7 +43,7 @@ class Lora(ProjectorSettings):
     roles: tuple[str, ...] | None = None
     last_blocks: int | None = Field(default=None, ge=1)
     epochs: float = Field(default=12, gt=0)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=5e-4, gt=0)
 
     def fits(self, encoder: Tunable, seed: int) -> Sequence[Fit]:
         """Return the fit of the maps and that of the layers; see ``training.fits.Tuner``."""
@@ -53,6 +55,7 @@ class Lora(ProjectorSettings):
         )
         alpha = 2.0 * self.rank if self.alpha is None else self.alpha
         changes = LoraLayers(layers, self.rank, alpha, self.dropout, seed)
-        maps = ((part, self.projection_rate) for part in self.projection(encoder))
-        both = Phase("lora", ((changes, self.learning_rate), *maps), self.epochs)
+        both = Phase(
+            "lora", ((changes, self.learning_rate), *self.projection_rates(encoder)), self.epochs
+        )
         return (*self.projection_first(encoder), both)

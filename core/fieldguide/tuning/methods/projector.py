@@ -14,7 +14,7 @@ from pydantic import Field
 
 from fieldguide.errors import AdapterError
 from fieldguide.specs import Record
-from fieldguide.tuning.projection import Projection
+from fieldguide.tuning.projection import Projection, has_standardised_input
 from fieldguide.tuning.trainables import projection_parameters
 from fieldguide.tuning.training.phase import Phase
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fieldguide.tuning.training.fits import Fit
 
 NAME = "projection"
+STANDARDISED_RATE, PLAIN_RATE = 1e-3, 1e-4
 
 
 class ProjectorSettings(Record):
@@ -32,12 +33,14 @@ class ProjectorSettings(Record):
 
     Attributes:
         projection_epochs: passes over the train rows; 0 leaves the maps as they are.
-        projection_rate: largest learning rate.
+        projection_rate: largest learning rate; None for ``STANDARDISED_RATE`` where the features
+            that enter a map are standardised, else ``PLAIN_RATE``: the map of a trained CLIP fits
+            already, and its entries are of that order.
         feature_dropout: share of the standardised image features that is dropped.
     """
 
     projection_epochs: float = Field(default=40, ge=0)
-    projection_rate: float = Field(default=1e-3, gt=0)
+    projection_rate: float | None = Field(default=None, gt=0)
     feature_dropout: float = Field(default=0.5, ge=0, lt=1)
 
     def projection(self, encoder: Tunable) -> tuple[Projection, ...]:
@@ -47,9 +50,15 @@ class ProjectorSettings(Record):
             return ()
         return (Projection(names, self.feature_dropout),)
 
+    def projection_rates(self, encoder: Tunable) -> tuple[tuple[Projection, float], ...]:
+        """Return what trains the maps, with its learning rate."""
+        usual = STANDARDISED_RATE if has_standardised_input(encoder.network) else PLAIN_RATE
+        rate = usual if self.projection_rate is None else self.projection_rate
+        return tuple((maps, rate) for maps in self.projection(encoder))
+
     def projection_first(self, encoder: Tunable) -> tuple[Phase, ...]:
         """Return the fit of the maps alone; none where there is nothing to fit."""
-        rates = tuple((maps, self.projection_rate) for maps in self.projection(encoder))
+        rates = self.projection_rates(encoder)
         return (Phase(NAME, rates, self.projection_epochs),) if rates else ()
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PROBES = 8
 REPEATS = 3
+LONG_S = 1800
 MOMENTS = 2
 """Adam keeps two numbers for each that trains."""
 
@@ -89,6 +90,8 @@ class Estimate:
             for p in self.phases
             if p.steps
         ]
+        if self.seconds > LONG_S:
+            found.append("for less of it: --last-blocks or --last-stages, fewer --epochs")
         return [
             *found,
             f"in all about {minutes(self.seconds)} and {size_text(self.memory_bytes)} of memory "

@@ -80,6 +80,9 @@ class Material:
     def _planner(self) -> Planner:
         planner = self.guide.planner
         runtime = replace(planner.runtime, precision="fp32", backend=TORCH)
+        if self.processes.count > 1:  # each has a GPU of its own
+            device = self.processes.device
+            planner = replace(planner, device=device, _bases={}, _encoders={}, _sides={})
         # a model that is named may be one for something else: the adapter says what it becomes
         return replace(planner, out_of_scope=planner.model is not None, runtime=runtime)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -276,10 +277,21 @@ def _places_of_views(views: Sequence[tuple[int, ...]]) -> NDArray[np.int64]:
     return places
 
 
+def _reserve(handle: int, size: int) -> None:
+    """Take the room of a file now: a mapped file that finds the disk full kills the process.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+
+
 def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
     """Return a file as an array; it is made where it is not there."""
     size = max(1, int(np.prod(shape)) * dtype.itemsize)
     with path.open("ab") as stream:
         if stream.tell() != size:
             stream.truncate(size)
+            _reserve(stream.fileno(), size)
     return np.memmap(path, dtype=dtype, mode="r+", shape=shape)
