@@ -1,4 +1,6 @@
-"""Images a second through the embedded image tower, with freed memory kept and given back. ::
+"""Images a second through the embedded image tower, with freed memory kept and given back.
+
+::
 
     python benchmarks/frozen_stages.py --batch 16 --rounds 3
 
