@@ -127,9 +127,9 @@ def test_a_command_killed_again_and_again_ends_with_the_weights_of_an_undisturbe
     def start(output: Path) -> subprocess.Popen[bytes]:
         command = [
             *(sys.executable, "-m", "fieldguide", "tune", str(colours), "-o", str(output)),
-            *("--model", str(model_folder), "--batch-size", "8", "--epochs", "60"),
+            *("--model", str(model_folder), "--batch-size", "8", "--epochs", "16"),
             *("--method", "finetune"),  # without peft, which takes seconds to import
-            *("--projection-epochs", "20", "--checkpoint-s", "0", "--no-measure", "--resume"),
+            *("--projection-epochs", "6", "--checkpoint-s", "0", "--no-measure", "--resume"),
         ]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
@@ -138,10 +138,10 @@ def test_a_command_killed_again_and_again_ends_with_the_weights_of_an_undisturbe
     assert undisturbed.wait(timeout=200) == 0, undisturbed.communicate()[1]
     kills = 0
     checkpoints = Workplace(tmp_path / "cut").checkpoints
-    while kills < 3:
+    while kills < 2:
         process = start(tmp_path / "cut")
         before = _newest(checkpoints)
-        while process.poll() is None and _newest(checkpoints) <= before + 20 * (kills + 1):
+        while process.poll() is None and _newest(checkpoints) <= before + 20:
             time.sleep(0.02)
         if process.poll() is not None:
             break
