@@ -24,6 +24,7 @@ from fieldguide.models.efficientnet_lite import load_efficientnet_lite0
 from fieldguide.models.embedded import input_contract, normalise, stage_features
 from fieldguide.models.minilm import MiniLMTextTower
 from fieldguide.models.weights import file_digest, weight_paths
+from fieldguide.tuning.training.symmetry import symmetry
 from fieldguide.zeroshot.class_sets import ClassSet, load_class_set
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class FrozenSet:
             for start in tqdm.tqdm(starts, f"{self.recipe.dataset} view {view}", leave=False):
                 batch = pool.map(lambda row: _pixels(read, self.items[row]), rows[start:][:BATCH])
                 pixels = torch.from_numpy(np.stack(list(batch))).permute(0, 3, 1, 2)
-                found.append(stage_features(vision, symmetry(normalise(pixels), view)))
+                found.append(stage_features(vision, seen_as(normalise(pixels), view)))
         return torch.cat(found)
 
     def _reader(self) -> Reader:
@@ -194,10 +195,9 @@ class FrozenSet:
         )
 
 
-def symmetry(pixels: Tensor, view: int) -> Tensor:
-    """Return one of the eight symmetries: quarter turns, after a mirror from 4 on."""
-    mirrored = pixels.flip(-1) if view >= 4 else pixels
-    return torch.rot90(mirrored, view % 4, (-2, -1)).contiguous(memory_format=torch.channels_last)
+def seen_as(pixels: Tensor, view: int) -> Tensor:
+    """Return one of the eight symmetries, in the order of memory that convolutions are fast in."""
+    return symmetry(pixels, view).contiguous(memory_format=torch.channels_last)
 
 
 def _pixels(read: Callable[[Item], Any], item: Item) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import fieldguide as fg
 from fieldguide import extras
 from fieldguide.doctor.adapter import adapter_checks
 from fieldguide.models.weights import resource_text
@@ -13,6 +14,8 @@ from fieldguide.plugins import get_catalog
 from fieldguide.tuning.adapter_files import load_adapter
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fieldguide.registry import AdapterRecord
 
 RECORDS = get_catalog().registry.adapters
@@ -69,3 +72,30 @@ def test_the_licence_of_the_data_goes_along(record: AdapterRecord) -> None:
     text = resource_text(record, record.licence_file)
     assert "research use only" in text
     assert "adapter.safetensors" in text
+
+
+@pytest.mark.shared_data
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "manifest", "classes", "rows", "least"),
+    [
+        ("aid_lora", "remote_sensing/aid_rsicd", "aid", 1027, 0.885),
+        ("lung_histology_lora", "medical/lc25000_lung", "lung_histology", 292, 0.93),
+        ("fish_lora", "biodiversity/fish4knowledge", "fish4knowledge", 329, 0.78),
+    ],
+)
+def test_a_shipped_adapter_names_the_test_rows_as_its_card_says(
+    shared_data: Path, name: str, manifest: str, classes: str, rows: int, least: float
+) -> None:
+    record = next(record for record in RECORDS if record.name == name)
+    guide = fg.guide(adapter=name, modality=record.scope[0], roots=[shared_data])
+    found = guide.evaluate(
+        shared_data / manifest / "manifest.jsonl", classes=classes, where='split == "test"'
+    )
+    assert found.classified == rows
+    assert found.accuracy.value >= least
+    assert guide.adapter is not None
+    figures = guide.adapter.config.figures
+    place = figures["strengths"].index(guide.adapter.config.strength)
+    (domain,) = [suite for suite in figures["suites"] if suite["role"] == "domain"]
+    assert found.accuracy.value == pytest.approx(domain["test"][place]["top1"]["value"], abs=0.005)

@@ -54,7 +54,9 @@ def _click_option(option: OptionSpec, owners: Sequence[str]) -> click.Option:
     )
 
 
-def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+def chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator that puts several options on a command, in their order."""
+
     def decorate(function: F) -> F:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -65,7 +67,7 @@ def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUTS...")
 
-domain_options = _chain(
+domain_options = chain(
     click.option("--domain", help="See 'plugins'; else that of the adapter, or general."),
     click.option("--modality", help="Which of the domain's kinds of image; else by the files."),
     click.option(
@@ -84,7 +86,7 @@ domain_options = _chain(
     ),
 )
 
-adapter_options = _chain(
+adapter_options = chain(
     click.option(
         "--adapter", metavar="NAME", help="A name from 'adapters', a folder of 'tune', or a .zip."
     ),
@@ -95,7 +97,7 @@ adapter_options = _chain(
     ),
 )
 
-run_options = _chain(
+run_options = chain(
     click.option("--device", help="cpu, cuda, cuda:0 ...; else the best there is."),
     click.option(
         "--batch-size",
@@ -123,7 +125,7 @@ run_options = _chain(
     click.option("--strict", is_flag=True, help="Exit with 1 when any input was skipped."),
 )
 
-label_options = _chain(
+label_options = chain(
     click.option("--label", "label", multiple=True, help="A label to choose from; repeat."),
     click.option(
         "--labels",

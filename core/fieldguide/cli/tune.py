@@ -24,20 +24,11 @@ PLACES = ("-o", "--output", "--frozen", "--tensorboard", "--checkpoint-s", "--ke
 GUIDE_OPTIONS = ("domain", "modality", "model", "root")
 
 
-def _options(*made: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def decorate(function: Any) -> Any:
-        for one in reversed(made):
-            function = one(function)
-        return function
-
-    return decorate
-
-
 def _folder(name: str, text: str) -> Callable[[Any], Any]:
     return click.option(name, type=click.Path(path_type=Path, file_okay=False), help=text)
 
 
-method_options = _options(
+method_options = options.chain(
     click.option("--method", default="lora", show_default=True, metavar="NAME",
                  help="lora, finetune, projector, probe, or that of a plugin."),
     click.option("--loss", metavar="NAME", help="The objective, see docs/losses.md; else "
@@ -66,7 +57,7 @@ method_options = _options(
                  help="A setting without an option of its own, of a plugin's method too; repeat."),
 )  # fmt: skip
 
-data_options = _options(
+data_options = options.chain(
     click.option("--label-column", help="Holds the class; else label."),
     click.option("--caption-column", help="Holds a text or a list of texts; else captions."),
     click.option("--converter", metavar="NAME", help="Makes captions from each row instead."),
@@ -90,7 +81,7 @@ data_options = _options(
                  help="Do not look for copies in two splits."),
 )  # fmt: skip
 
-loop_options = _options(
+loop_options = options.chain(
     click.option("--batch-size", type=click.IntRange(2), help="Images a step; else 128."),
     click.option("--micro-batch", type=click.IntRange(1), help="Images in memory at once; the "
                  "gradient stays that of the whole batch."),
@@ -109,7 +100,7 @@ loop_options = _options(
     click.option("--seed", type=click.IntRange(0), help="Decides every draw; else 0."),
 )  # fmt: skip
 
-measure_options = _options(
+measure_options = options.chain(
     click.option("--general", multiple=True, metavar="MANIFEST",
                  help="General pictures to measure forgetting on; repeat. Else a tiny drawn set."),
     click.option("--sister", multiple=True, metavar="DOMAIN=MANIFEST",
@@ -126,7 +117,7 @@ measure_options = _options(
                  help="Measure nothing; the card says so."),
 )  # fmt: skip
 
-card_options = _options(
+card_options = options.chain(
     click.option("--name", help="Of the adapter; else that of its folder."),
     click.option("--summary", help="One line for lists."),
     click.option("--licence", help="SPDX, or LicenseRef-NAME; that of the base is added."),
@@ -135,7 +126,7 @@ card_options = _options(
     click.option("--source", help="Where the data come from, in words."),
 )  # fmt: skip
 
-job_options = _options(
+job_options = options.chain(
     click.option("--dry-run", is_flag=True, help="Check the data, say time and memory, and end."),
     click.option("--resume", is_flag=True, help="Go on with a training that was cut."),
     click.option("--checkpoint-s", type=click.FloatRange(0), help="Between two; else 60."),
