@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -144,7 +144,7 @@ class KeptPictures:
         counts = [len(views) for views in files.views]
         self._first = np.concatenate([[0], np.cumsum(counts)])
         self._view_place = _places_of_views(files.views)
-        self._arrays: dict[int, list[NDArray[np.generic]]] = {}
+        self._arrays: dict[int, list[np.memmap[Any, np.dtype[np.generic]]]] = {}
 
     def bytes_needed(self) -> int:
         """Return how much room the files take when they are full."""
@@ -183,11 +183,18 @@ class KeptPictures:
         found = self._files.pixels(rows, ahead=2 * ROWS_A_CHUNK)
         for number, chunk in todo:
             self._fill(chunk, np.stack([next(found) for _ in chunk]))
+            self._flush()
             for cut in self._cuts:
                 with atomic_path(marks / f"{cut}-{number}") as temporary:
                     temporary.touch()
             progress(len(chunk))
         processes.barrier()
+
+    def _flush(self) -> None:
+        """Bring what was computed to the disk: a mark must not outlive it."""
+        for arrays in self._arrays.values():
+            for array in arrays:
+                array.flush()
 
     def stream(self, cut: int, wanted: Iterable[Wanted]) -> Iterator[State]:
         """See :class:`Pictures`."""
@@ -287,7 +294,9 @@ def _reserve(handle: int, size: int) -> None:
         os.posix_fallocate(handle, 0, size)
 
 
-def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _mapped(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic]
+) -> np.memmap[Any, np.dtype[np.generic]]:
     """Return a file as an array; it is made where it is not there."""
     size = max(1, int(np.prod(shape)) * dtype.itemsize)
     with path.open("ab") as stream:
