@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RUN_OPTIONS = ("workers", "device", "offline", "quiet")
 PLACES = ("-o", "--output", "--frozen", "--tensorboard", "--checkpoint-s", "--keep-gb", "--workers")
 """Options with a value that the result does not depend on."""
+SKIPPED = ("unreadable", "left_out")
+"""Codes of findings that say of rows that they were not used."""
 GUIDE_OPTIONS = ("domain", "modality", "model", "root")
 
 
@@ -167,6 +169,8 @@ def tune(manifest: str, output: Path | None, **settings: Any) -> None:
 
     \b
     torchrun --nproc_per_node 2 -m fieldguide tune scenes.csv -o ./my_adapter
+
+    Ends with 3 where rows were left out that cannot be used.
     """
     quiet = settings["quiet"]
     # batch size and precision are those of the training, not of a guide's work
@@ -194,6 +198,15 @@ def tune(manifest: str, output: Path | None, **settings: Any) -> None:
         raise click.exceptions.Exit(130) from None
     if not quiet:
         _say(outcome)
+    if _has_skipped(outcome):
+        raise click.exceptions.Exit(screen.SOME_SKIPPED)
+
+
+def _has_skipped(outcome: Outcome) -> bool:
+    """Return whether rows were left out; torchrun takes any other code than 0 for a crash."""
+    adapter = outcome.adapter
+    alone = adapter is None or adapter.config.settings.get("processes") == 1
+    return alone and any(found.code in SKIPPED for found in outcome.honesty.findings)
 
 
 def _say(outcome: Outcome) -> None:

@@ -73,6 +73,18 @@ def test_a_dry_run_by_command_leaves_no_trace(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_training_that_left_rows_out_ends_with_3_and_names_the_first(
+    run: Run, model_folder: Path, tmp_path: Path, draw: Callable[..., Path]
+) -> None:
+    manifest = draw(tmp_path / "colours", 10)
+    (tmp_path / "colours" / "red_0.png").write_bytes(b"no picture")
+    code, _, err = run("tune", manifest, "-o", tmp_path / "made", "--model", model_folder, *SHORT,
+                       "--no-measure")  # fmt: skip
+    assert code == 3
+    assert "red_0.png" in err
+    assert (tmp_path / "made" / "adapter.json").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
