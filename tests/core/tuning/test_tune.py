@@ -275,6 +275,8 @@ def test_replayed_pictures_train_beside_the_domains(
     assert outcome.assessment is not None
     (report,) = outcome.assessment.of_role("general")
     assert report.name == "general"
+    assert outcome.adapter is not None
+    assert outcome.adapter.config.settings["replay"] == "general"
     assert report.rows == {"val": 6, "test": 6}
 
 

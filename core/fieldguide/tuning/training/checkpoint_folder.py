@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from fieldguide.errors import TuningError
 from fieldguide.tuning.adapter import Probe
@@ -135,7 +134,7 @@ def _learned(state: State) -> Learned:
 
 def require_finite(loss: float, step: int, name: str) -> None:
     """Raise TuningError when a loss is not a finite number."""
-    if not torch.isfinite(torch.tensor(loss)):
+    if not math.isfinite(loss):
         raise TuningError(
             f"The loss is {loss} at step {step} of {name!r}: nothing can be learned from it. Lower "
             "--learning-rate, or --precision fp32; the last good checkpoint is kept."

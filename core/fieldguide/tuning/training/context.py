@@ -11,6 +11,7 @@ import torch
 
 from fieldguide.tuning.draws import Draws, Pool
 from fieldguide.tuning.layouts.towers import image_layout, text_layout
+from fieldguide.tuning.replay import REPLAY
 from fieldguide.tuning.splits import TRAIN
 from fieldguide.tuning.splitting import frozen_stages
 from fieldguide.tuning.training.objective import Objective
@@ -87,7 +88,7 @@ class Training:
         return tuple(
             replace(stream, weight=stream.weight * weights[kind])  # type: ignore[type-var] # records
             for stream in self.examples.streams
-            if weights[kind := stream.name.removeprefix("replay_")] > 0
+            if weights[kind := stream.name.removeprefix(f"{REPLAY}_")] > 0
         )
 
     @cached_property

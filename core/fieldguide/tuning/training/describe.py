@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.doctor.software import installed_version
@@ -44,7 +43,7 @@ def adapter_of(material: Material, learned: Learned, examples: Examples, folder:
     parts = (publishing.licence, *([] if publishing.licence == UNKNOWN else [record.licence]))
     licence = " AND ".join(dict.fromkeys(part for part in parts if part != UNKNOWN))
     limits = [publishing.licence_limits, record.licence_limits]
-    labels = sum(1 for count in Counter(examples.labels) if count)
+    labels = len(set(examples.labels) - {""})
     made = f"{request.method} of {record.name} on {data_name}"
     config = AdapterConfig(
         name=publishing.name or folder,
@@ -76,13 +75,14 @@ def settings_of(request: Request) -> dict[str, Any]:
     """Return all settings on which the result depends, in JSON's types."""
     reading = request.reading.model_dump(mode="json")
     kept = {name: value for name, value in reading.items() if value not in (None, [], "")}
-    resize = request.picturing.resize
+    resize, replay = request.picturing.resize, request.measuring.replay
     return {
         "method": request.method,
         **request.tuner,
         **request.training.model_dump(mode="json"),
         "reading": kept,
         **({} if resize is None else {"resize": resize}),
+        **({} if replay is None else {"replay": suite_name(replay)}),
     }
 
 

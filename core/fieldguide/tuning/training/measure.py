@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fieldguide.errors import TuningError, UsageError
-from fieldguide.tuning.assessment import Assessment, assess, assess_probe
+from fieldguide.tuning.assessment import STRENGTHS, Assessment, assess, assess_probe
 from fieldguide.tuning.builtin_suite import builtin_suite
 from fieldguide.tuning.pareto import Fixed
 from fieldguide.tuning.strengths import encode_suite, models_at
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from fieldguide.tuning.training.requests import Measuring
 
 BATCH = 32
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def suites_of(
