@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import shlex
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import ColorInterp
 
 from fieldguide.data.files import exists, require_file
 from fieldguide.errors import ContractError, LoadError
-from fieldguide.samples import DIGITAL_NUMBER, RGB, SRGB8, Sample
 from fieldguide_remote_sensing.bands import band_names, parse_bands
-from fieldguide_remote_sensing.cost import check_cost, read_size_px
+from fieldguide_remote_sensing.cost import check_cost
 from fieldguide_remote_sensing.gdal import open_raster
-from fieldguide_remote_sensing.georeference import captured_at, check_grid, place_metadata
+from fieldguide_remote_sensing.georeference import check_grid
+from fieldguide_remote_sensing.raster import Raster
 from fieldguide_remote_sensing.vrt import check_vrt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-DECIMATED = "read_decimated"
+    from fieldguide.samples import Sample
 
 
 class GeoTiffLoader:
@@ -53,6 +51,19 @@ class GeoTiffLoader:
                 or palette entries, or it refers to the network.
         """
         path = Path(path).absolute()
+        with self.open(path) as raster:
+            check_cost(raster.dataset, path)
+            return raster.read()
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[Raster]:
+        """Open a file whose parts can be read one by one.
+
+        Raises:
+            LoadError: as for the whole file.
+            ContractError: as for the whole file.
+        """
+        path = Path(path).absolute()
         if not exists(path):
             raise LoadError("no such file. Check the path.")
         require_file(path)
@@ -61,7 +72,6 @@ class GeoTiffLoader:
         with open_raster(path) as dataset:
             check_grid(dataset, path.name)
             _check_values(dataset, path.name)
-            check_cost(dataset, path)
             colours, descriptions = dataset.colorinterp, dataset.descriptions
             places = self._places(colours, descriptions)
             names = band_names(
@@ -69,7 +79,7 @@ class GeoTiffLoader:
                 [colours[place - 1].name for place in places],
                 self._bands,
             )
-            return _read(dataset, places, names)
+            yield Raster(dataset, tuple(places), names)
 
     def _places(
         self, colours: Sequence[ColorInterp], descriptions: Sequence[str | None]
@@ -99,55 +109,3 @@ def _check_values(dataset: Any, name: str) -> None:
             "its values are entries of a palette. Write the colours out: "
             f"gdal_translate -expand rgb {name} rgb.tif"
         )
-
-
-def _read(dataset: Any, places: list[int], names: tuple[str, ...]) -> Sample:
-    size_px = read_size_px(dataset.height, dataset.width, len(places))
-    decimated = size_px != (dataset.height, dataset.width)
-    method = Resampling.average if decimated else Resampling.nearest
-    array = np.moveaxis(dataset.read(places, out_shape=size_px, resampling=method), 0, -1)
-    is_display = array.dtype == np.uint8 and set(RGB) <= set(names)
-    return Sample(
-        array=array,
-        bands=names,
-        units=SRGB8 if is_display else DIGITAL_NUMBER,
-        metadata=_metadata(dataset, names),
-        valid=_valid(dataset, array, places),
-        repairs=(DECIMATED,) if decimated else (),
-    )
-
-
-def _valid(dataset: Any, array: NDArray[Any], places: list[int]) -> NDArray[np.bool_] | None:
-    """Return (H, W), or None when every pixel holds data."""
-    size_px = array.shape[:2]
-    valid = np.ones(size_px, dtype=bool)
-    colours = list(dataset.colorinterp)
-    alpha = colours.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colours else None
-    if alpha is None:
-        valid &= dataset.dataset_mask(out_shape=size_px) > 0
-    else:  # GDAL masks by nodata or by alpha; a file may use both
-        nodata = dataset.nodatavals[places[0] - 1]
-        if nodata is not None and not math.isnan(nodata):
-            valid &= (array != float(nodata)).any(axis=-1)
-        if alpha not in places:
-            valid &= dataset.read(alpha, out_shape=size_px) > 0
-    if array.dtype.kind == "f":
-        valid &= np.isfinite(array).all(axis=-1)
-    return None if valid.all() else valid
-
-
-def _metadata(dataset: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    nodata = dataset.nodata
-    found: dict[str, Any] = {
-        "width_px": dataset.width,
-        "height_px": dataset.height,
-        "driver": dataset.driver,
-        "dtype": dataset.dtypes[0],
-        "band_names": names,
-        **place_metadata(dataset),
-    }
-    if nodata is not None:
-        found["nodata"] = "nan" if math.isnan(nodata) else float(nodata)
-    if moment := captured_at(dataset):
-        found["captured_at"] = moment
-    return found
