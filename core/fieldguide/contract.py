@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from fieldguide.errors import ContractError
-from fieldguide.samples import DIGITAL_NUMBER, RGB, SRGB8, SRGB16
+from fieldguide.samples import DIGITAL_NUMBER, REFLECTANCE, RGB, SRGB8, SRGB16
 from fieldguide.specs import Record
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ GRAYSCALE_TO_RGB = "grayscale_to_rgb"
 FILL_NODATA = "fill_nodata_with_mean"
 SIXTEEN_TO_EIGHT = "sixteen_bit_to_eight_bit"
 STRETCH = "stretch_percentiles_2_98"
+REFLECTANCE_TO_DISPLAY = "reflectance_to_display"
 
 
 class InputContract(Record):
@@ -110,7 +111,11 @@ class InputContract(Record):
         return () if sample.valid_fraction == 1 else (FILL_NODATA,)
 
     def _unit_repairs(self, sample: Sample) -> tuple[str, ...]:
-        repairs = {SRGB16: SIXTEEN_TO_EIGHT, DIGITAL_NUMBER: STRETCH}
+        repairs = {
+            SRGB16: SIXTEEN_TO_EIGHT,
+            DIGITAL_NUMBER: STRETCH,
+            REFLECTANCE: REFLECTANCE_TO_DISPLAY,
+        }
         if sample.units == self.units:
             return ()
         if self.units == SRGB8 and sample.units in repairs:

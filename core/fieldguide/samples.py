@@ -19,6 +19,8 @@ SRGB16 = "srgb16"
 """Display values: uint16, 0 to 65535, sRGB."""
 DIGITAL_NUMBER = "digital_number"
 """What the sensor's file stores, without a known scale."""
+REFLECTANCE = "reflectance"
+"""The share of light that a surface reflects: 1.0 is all of it; snow and glint may exceed it."""
 HOUNSFIELD = "hounsfield_unit"
 """CT numbers: air -1000, water 0."""
 
@@ -34,6 +36,7 @@ class Sample:
         metadata: what the file says of itself: capture date, place, CRS, spacing ...
         valid: (H, W) or (X, Y, Z), True where there is data; None means everywhere.
         repairs: what was done on the way, by name.
+        notes: what the reader could not know, each a sentence that ends with what to do.
     """
 
     array: NDArray[Any]
@@ -42,6 +45,7 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     valid: NDArray[np.bool_] | None = None
     repairs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def spatial_dims(self) -> int:

@@ -17,7 +17,7 @@ from fieldguide.contract import InputContract
 from fieldguide.errors import ContractError
 from fieldguide.models.prepare import prepare, resize
 from fieldguide.models.repairs import REPAIRS
-from fieldguide.samples import DIGITAL_NUMBER, HOUNSFIELD, RGB, SRGB8, SRGB16, Sample
+from fieldguide.samples import DIGITAL_NUMBER, HOUNSFIELD, REFLECTANCE, RGB, SRGB8, SRGB16, Sample
 
 ALL_REPAIRS = tuple(REPAIRS)
 
@@ -67,8 +67,8 @@ def test_a_volume_is_refused_by_an_image_model() -> None:
 
 
 def test_values_without_a_named_repair_are_refused() -> None:
-    with pytest.raises(ContractError, match="reflectance"):
-        make_contract().plan(rgb(units="reflectance"), ALL_REPAIRS)
+    with pytest.raises(ContractError, match="kelvin"):
+        make_contract().plan(rgb(units="kelvin"), ALL_REPAIRS)
 
 
 def test_an_image_without_a_valid_pixel_is_skipped() -> None:
@@ -82,6 +82,29 @@ def test_sixteen_bits_become_eight_by_dividing_by_257(value: int, expected: int)
     sample = Sample(np.full((8, 8, 3), value, np.uint16), RGB, SRGB16)
     _, pixels = prepare(sample, make_contract(), ALL_REPAIRS)
     assert pixels[0, 0, 0] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(-0.1, 0), (0.0, 0), (0.2, 170), (0.1, 85), (0.3, 255), (1.4, 255), (np.nan, 0)],
+)
+def test_reflectance_is_shown_from_nothing_to_three_tenths(value: float, expected: int) -> None:
+    sample = Sample(np.full((8, 8, 3), value, np.float32), RGB, REFLECTANCE)
+    repaired, pixels = prepare(sample, make_contract(), ALL_REPAIRS)
+    assert repaired.repairs == (contract.REFLECTANCE_TO_DISPLAY,)
+    assert pixels[0, 0, 0] == expected
+
+
+def test_the_same_reflectance_is_shown_the_same_whatever_is_beside_it() -> None:
+    array = np.full((8, 8, 3), 0.06, np.float32)
+    alone = REPAIRS[contract.REFLECTANCE_TO_DISPLAY](
+        Sample(array, RGB, REFLECTANCE), make_contract()
+    )
+    array[4:] = 0.9
+    beside = REPAIRS[contract.REFLECTANCE_TO_DISPLAY](
+        Sample(array, RGB, REFLECTANCE), make_contract()
+    )
+    assert alone.array[0, 0, 0] == beside.array[0, 0, 0] == 51  # 0.06 / 0.3 * 255
 
 
 def test_the_stretch_uses_valid_pixels_only() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ def show(path: str, output: Path | None, **settings: Any) -> None:
     click.echo(f"units     {sample.units}, {sample.array.min()} to {sample.array.max()}")
     click.echo(f"valid     {sample.valid_fraction:.1%}")
     for name, value in sample.metadata.items():
-        click.echo(screen.clean(f"{name:<9} {value}"))
+        click.echo(screen.clean(f"{name:<9} {_written(value)}"))
     if sample.repairs:
         click.echo(f"repaired  {', '.join(sample.repairs)}")
+    for note in sample.notes:
+        click.echo(screen.clean(f"note      {note}"))
     if output is not None:
         from fieldguide.data.files import atomic_path  # only when the command runs
 
@@ -39,3 +42,14 @@ def show(path: str, output: Path | None, **settings: Any) -> None:
             raise click.UsageError("There is no preview of such an image.")
         with atomic_path(output) as temporary:
             temporary.write_bytes(preview)
+
+
+def _written(value: Any) -> str:
+    """Return a value for the screen; a mapping, such as one value a band, without its signs.
+
+    >>> _written({"red": 664.6, "nir": 832.8})
+    'red 664.6, nir 832.8'
+    """
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{key} {part}" for key, part in value.items())

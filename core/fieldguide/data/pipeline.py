@@ -37,7 +37,7 @@ class Row:
     Attributes:
         status: "ok", "skipped" (unreadable or empty), "refused" (readable, but not what the
             model was made for) or "out_of_scope" (done on the user's word).
-        reason: why it is not ok, or which repairs were made.
+        reason: why it is not ok, or which repairs were made and what could not be known.
         metadata: from the file and from the manifest; the manifest's wins.
         thumbnail: a small JPEG, where it was asked for.
     """
@@ -150,8 +150,7 @@ class Reader:
         if self.check is not None:
             self.check(sample)
         ready, pixels = prepare(sample, self.contract, self.repairs)
-        reason = f"repaired: {', '.join(ready.repairs)}" if ready.repairs else ""
-        row = Row(item, self.mark, reason, _metadata(item, ready), self._thumbnail(ready))
+        row = Row(item, self.mark, _remarks(ready), _metadata(item, ready), self._thumbnail(ready))
         return row, pixels
 
     def _failed(self, item: Item, sample: Sample | None, status: str, reason: str) -> Row:
@@ -255,6 +254,12 @@ def read_ahead(
                 yield waiting.popleft().result()
         finally:  # an interrupt must not wait for what was only planned
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _remarks(sample: Sample) -> str:
+    """Return which repairs were made, and what could not be known."""
+    repairs = f"repaired: {', '.join(sample.repairs)}" if sample.repairs else ""
+    return "; ".join(part for part in (repairs, *sample.notes) if part)
 
 
 def _metadata(item: Item, sample: Sample) -> dict[str, Any]:

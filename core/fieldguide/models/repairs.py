@@ -14,6 +14,9 @@ from fieldguide.samples import SRGB8, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+WHITE_REFLECTANCE = 0.3
+"""The reflectance that is shown as 255; see :func:`reflectance_to_display`."""
+
 Repair = Callable[[Sample, InputContract], Sample]
 
 
@@ -47,6 +50,19 @@ def stretch_percentiles_2_98(sample: Sample, wanted: InputContract) -> Sample:
     return sample.repaired(contract.STRETCH, array=np.stack(bands, axis=-1), units=SRGB8)
 
 
+def reflectance_to_display(sample: Sample, wanted: InputContract) -> Sample:
+    """Map reflectance 0..0.3 to 0..255, linearly and clipped; the same for every picture.
+
+    Land reflects less than 0.3 in the visible bands, so a fixed range keeps pictures and windows
+    comparable where a stretch of each would not. It is the range in which the Earth Engine catalog
+    draws true colour of Sentinel-2 and of Landsat surface reflectance (data sets
+    COPERNICUS/S2_SR_HARMONIZED and LANDSAT/LC08/C02/T1_L2). Clouds and snow saturate.
+    """
+    scaled = sample.array.astype(np.float64) * (255.0 / WHITE_REFLECTANCE)
+    array = np.nan_to_num(np.clip(scaled, 0, 255)).round().astype(np.uint8)
+    return sample.repaired(contract.REFLECTANCE_TO_DISPLAY, array=array, units=SRGB8)
+
+
 def fill_nodata_with_mean(sample: Sample, wanted: InputContract) -> Sample:
     """Give invalid pixels the mean of the valid ones, band by band."""
     valid = _valid(sample)
@@ -60,6 +76,7 @@ REPAIRS: Mapping[str, Repair] = {
     contract.GRAYSCALE_TO_RGB: grayscale_to_rgb,
     contract.SIXTEEN_TO_EIGHT: sixteen_bit_to_eight_bit,
     contract.STRETCH: stretch_percentiles_2_98,
+    contract.REFLECTANCE_TO_DISPLAY: reflectance_to_display,
     contract.FILL_NODATA: fill_nodata_with_mean,
 }
 

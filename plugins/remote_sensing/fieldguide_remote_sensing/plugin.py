@@ -27,6 +27,7 @@ RGB_SCENE = ModalitySpec(
     repairs=(
         "select_bands_by_name",
         "stretch_percentiles_2_98",
+        "reflectance_to_display",
         "fill_nodata_with_mean",
         "sixteen_bit_to_eight_bit",
     ),
