@@ -131,8 +131,8 @@ class Guide:
         """Say which label fits each image best.
 
         Args:
-            inputs: paths, globs, folders, manifests, Pillow images, arrays, or an iterable of
-                these; or one file of :meth:`embed`, whose vectors are used as they are.
+            inputs: paths, globs, folders, manifests, Pillow images, arrays, Samples, or an
+                iterable of these; or one file of :meth:`embed`, whose vectors are used as they are.
             labels: two or more labels; by default those of the adapter, where it has any.
             classes: in place of labels, the name of a class set or a YAML file.
             templates: prompts, each with one ``{}``; by default those of the class set, adapter or

@@ -33,7 +33,7 @@ def test_the_domain_has_one_modality_that_reads_rasters_before_plain_images() ->
     (modality,) = domain.modalities
     assert (domain.name, domain.extra) == ("remote_sensing", "remote-sensing")
     assert (modality.name, modality.loader) == ("rgb_scene", ("geotiff", "image"))
-    assert [option.name for option in domain.options] == ["bands"]
+    assert [option.name for option in domain.options] == ["bands", "sensor", "offset"]
 
 
 def test_every_repair_exists_and_gray_never_becomes_colour() -> None:
@@ -45,10 +45,12 @@ def test_every_template_takes_one_label() -> None:
     assert all(template.count("{}") == 1 for template in plugin.RGB_SCENE.templates)
 
 
-def test_the_loader_spec_makes_the_loader_with_the_option() -> None:
+def test_the_loader_spec_makes_the_loader_with_the_options() -> None:
     (spec,) = plugin.register_loaders()
     assert spec.suffixes == (".tif", ".tiff", ".vrt", ".jp2")
-    assert isinstance(spec.load()(**dict.fromkeys(spec.options, "red,green,blue")), GeoTiffLoader)
+    assert spec.options == ("bands", "sensor", "offset")
+    options = {"bands": "red,green,blue", "sensor": "sentinel2_l2a", "offset": -1000.0}
+    assert isinstance(spec.load()(**options), GeoTiffLoader)
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
 from fieldguide.data.files import exists, is_folder, reached
+from fieldguide.data.in_memory import KINDS, fingerprint_in_memory
 from fieldguide.data.manifests import FAULT, MANIFEST_SUFFIXES, path_column, read_rows
 from fieldguide.errors import LoadError, UsageError
 
@@ -32,7 +30,7 @@ class Item:
         id: stable name in stores: the manifest's own ``id``, or the absolute path.
         name: what is shown, as the user wrote it.
         path: the file or folder; None for an image in memory.
-        image: a Pillow image or an (H, W), (H, W, 3) array; None for a file.
+        image: a Pillow image, an (H, W) or (H, W, 3) array, or a Sample; None for a file.
         metadata: the other columns of its manifest row.
         fault: why it cannot even be looked for, or None.
     """
@@ -51,7 +49,7 @@ class Item:
             LoadError: the file is gone, or the image cannot be read.
         """
         if self.path is None:
-            return _memory_fingerprint(self.image)
+            return fingerprint_in_memory(self.image)
         try:
             files = sorted(self.path.iterdir()) if is_folder(self.path) else [self.path]
         except OSError as error:
@@ -67,7 +65,7 @@ def find_items(
     """Expand what the user named, in a stable order, each item once.
 
     Args:
-        inputs: a path, glob, Pillow image, array, or an iterable of these.
+        inputs: a path, glob, Pillow image, array, Sample, or an iterable of these.
         loaders: the readers whose suffixes are looked for in folders.
         roots: folders that manifests may name files of, beside their own and the current one.
 
@@ -128,7 +126,7 @@ def loader_of(item: Item, loaders: Sequence[LoaderSpec]) -> LoaderSpec | None:
 
 
 def _as_iterable(inputs: Any) -> Iterable[Any]:
-    single = (str, bytes, os.PathLike, Image.Image, np.ndarray)
+    single = (str, bytes, os.PathLike, *KINDS)
     is_series = isinstance(inputs, Iterable) or hasattr(inputs, "__getitem__")
     return inputs if is_series and not isinstance(inputs, single) else [inputs]
 
@@ -136,12 +134,12 @@ def _as_iterable(inputs: Any) -> Iterable[Any]:
 def _expand(entry: Any, search: _Search, position: int) -> Iterator[Item]:
     if isinstance(entry, tuple) and entry:  # a data set of (image, label)
         entry = entry[0]
-    if isinstance(entry, Image.Image | np.ndarray):
+    if isinstance(entry, KINDS):
         yield Item(f"memory:{position}", f"image_{position}", image=entry)
         return
     if not isinstance(entry, str | os.PathLike):
         raise UsageError(
-            f"{type(entry).__name__} is not an input. Give paths, Pillow images or arrays."
+            f"{type(entry).__name__} is not an input. Give paths, Pillow images, arrays or Samples."
         )
     text = os.fspath(entry)
     if not text:
@@ -163,17 +161,6 @@ def _expand_path(path: Path, search: _Search) -> Iterator[Item]:
 
 def _file_item(path: Path) -> Item:
     return Item(path.absolute().as_posix(), path.as_posix(), path)
-
-
-def _memory_fingerprint(image: Any) -> str:
-    is_pillow = isinstance(image, Image.Image)
-    palette = image.getpalette() if is_pillow and image.mode == "P" else None
-    try:
-        pixels = np.ascontiguousarray(image)  # a Pillow image is read from its file only now
-    except (OSError, SyntaxError, ValueError) as error:
-        raise LoadError(f"broken image: {error}. Copy or export it again.") from error
-    kind = f"{image.mode if is_pillow else ''} {pixels.dtype} {pixels.shape} {palette}"
-    return hashlib.sha256(kind.encode() + pixels.tobytes()).hexdigest()
 
 
 def _expand_glob(pattern: str, search: _Search) -> Iterator[Item]:

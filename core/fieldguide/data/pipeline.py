@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fieldguide.data.files import is_folder, require_file
-from fieldguide.data.images import sample_of_image
+from fieldguide.data.in_memory import sample_in_memory
 from fieldguide.data.inputs import Item, loader_of
 from fieldguide.errors import FieldguideError, InputError, LoadError
 from fieldguide.models.prepare import prepare
@@ -168,24 +168,6 @@ class Reader:
         if sample.units != SRGB8 or sample.bands not in (RGB, ("gray",)):
             return None
         return thumbnail(sample.array)
-
-
-def sample_in_memory(image: Any) -> Sample:
-    """Return the sample of a Pillow image or of an (H, W) or (H, W, 3 or 4) uint8 array.
-
-    Raises:
-        LoadError: an array of another shape or type.
-    """
-    if isinstance(image, Image.Image):
-        return sample_of_image(image)
-    array = np.asarray(image)
-    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-    if array.dtype != np.uint8 or not is_image or 0 in array.shape:
-        raise LoadError(
-            f"an array of shape {array.shape} and type {array.dtype} is not an image. Give "
-            "(H, W), (H, W, 3) or (H, W, 4) uint8."
-        )
-    return sample_of_image(Image.fromarray(array))
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> bytes:

@@ -135,11 +135,17 @@ def band_names(
     if not any(names):
         raise ContractError(_unnamed(count))
     named = tuple(name or f"band_{i}" for i, name in enumerate(names, start=1))
-    if doubled := _doubled(named):
-        raise ContractError(
-            f"two of its bands are named {doubled}. Name all {count} in order: --bands NAME,..."
-        )
+    check_distinct(named)
     return named
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """Raise ContractError when two bands of a file have one name."""
+    if doubled := _doubled(names):
+        raise ContractError(
+            f"two of its bands are named {doubled}. Name all {len(names)} in order: "
+            "--bands NAME,..."
+        )
 
 
 def words_of(descriptions: Sequence[str | None]) -> list[str]:

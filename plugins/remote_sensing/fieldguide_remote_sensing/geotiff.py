@@ -12,17 +12,24 @@ from rasterio.enums import ColorInterp
 
 from fieldguide.data.files import exists, require_file
 from fieldguide.errors import ContractError, LoadError
-from fieldguide_remote_sensing.bands import band_names, parse_bands
+from fieldguide_remote_sensing.claims import Claimant, stated_baseline
 from fieldguide_remote_sensing.cost import check_cost
 from fieldguide_remote_sensing.gdal import open_raster
 from fieldguide_remote_sensing.georeference import check_grid
 from fieldguide_remote_sensing.raster import Raster
+from fieldguide_remote_sensing.sensor_bands import naming
+from fieldguide_remote_sensing.sensors import find_sensor, shipped_sensors
 from fieldguide_remote_sensing.vrt import check_vrt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from fieldguide.samples import Sample
+    from fieldguide_remote_sensing.sensors import Sensor
+
+
+SENSOR_TAG = "SENSOR"
+"""A tag of a dataset that names a sensor of the catalogue, exactly as the catalogue does."""
 
 
 class GeoTiffLoader:
@@ -30,25 +37,34 @@ class GeoTiffLoader:
 
     Args:
         bands: names of the bands in order, separated by commas; replaces what the file says.
+        sensor: a name of the catalogue, or a file of the user's own; see ``docs/sensors.md``.
+        offset: added to a digital number before it is scaled, where the sensor's depends on the
+            processing baseline.
 
     Raises:
-        UsageError: the names cannot be read.
+        UsageError: the names cannot be read, there is no such sensor, or it takes no offset.
     """
 
-    def __init__(self, bands: str | None = None) -> None:
-        self._bands = None if bands is None else parse_bands(bands)
+    def __init__(
+        self, bands: str | None = None, sensor: str | None = None, offset: float | None = None
+    ) -> None:
+        self._sensor = None if sensor is None else find_sensor(sensor)
+        self._bands, self._offset_dn = bands, offset
+        naming(bands, self._sensor)  # both raise for options that make no sense
+        Claimant(self._sensor, offset)
 
     def __call__(self, path: Path) -> Sample:
         """Read a file.
 
         Returns:
-            A sample of (H, W, C) in "srgb8" for 8-bit red, green and blue, else in
-            "digital_number". Its ``valid`` comes from nodata, alpha, masks and NaN.
+            A sample of (H, W, C) in "srgb8" for 8-bit red, green and blue; in "reflectance" where
+            scale and offset are known; else in "digital_number". Its ``valid`` comes from nodata,
+            alpha, masks and NaN.
 
         Raises:
             LoadError: it is missing, broken or refers to missing files.
             ContractError: its bands are unnamed, its grid is unknown, it holds complex numbers
-                or palette entries, or it refers to the network.
+                or palette entries, it refers to the network, or its numbers contradict the sensor.
         """
         path = Path(path).absolute()
         with self.open(path) as raster:
@@ -72,29 +88,31 @@ class GeoTiffLoader:
         with open_raster(path) as dataset:
             check_grid(dataset, path.name)
             _check_values(dataset, path.name)
-            colours, descriptions = dataset.colorinterp, dataset.descriptions
-            places = self._places(colours, descriptions)
-            names = band_names(
-                [descriptions[place - 1] for place in places],
-                [colours[place - 1].name for place in places],
-                self._bands,
-            )
-            yield Raster(dataset, tuple(places), names)
+            yield self._named(dataset, path)
 
-    def _places(
-        self, colours: Sequence[ColorInterp], descriptions: Sequence[str | None]
-    ) -> list[int]:
-        """Return the numbers of the bands, from 1, without the mask.
+    def _named(self, dataset: Any, path: Path) -> Raster:
+        """Return the raster with its bands named, and what is said of its numbers."""
+        sensor = self._sensor_of(dataset.tags())
+        colours = [colour.name for colour in dataset.colorinterp]
+        bands = naming(self._bands, sensor).name(dataset.descriptions, colours)
+        own = (
+            [dataset.scales[place - 1] for place in bands.places],
+            [dataset.offsets[place - 1] for place in bands.places],
+        )
+        claim = Claimant(sensor, self._offset_dn).claim(
+            bands.names, own, stated_baseline(path, dataset.tags())
+        )
+        return Raster(dataset, bands.places, bands.names, sensor, claim, bands.notes)
 
-        An alpha band is the mask, unless it has a name: GDAL writes any fourth byte as alpha.
-        """
-        if self._bands is not None and len(self._bands) == len(colours):
-            return list(range(1, len(colours) + 1))
-        return [
-            number
-            for number, (colour, name) in enumerate(zip(colours, descriptions, strict=True), 1)
-            if colour != ColorInterp.alpha or (name or "alpha").strip().lower() != "alpha"
-        ]
+    def _sensor_of(self, tags: Mapping[str, str]) -> Sensor | None:
+        """Return the sensor that was named, or that a scene is tagged with."""
+        stated = shipped_sensors().get(tags.get(SENSOR_TAG, ""))
+        if stated is None or self._sensor is None or self._sensor.name == stated.name:
+            return self._sensor or stated
+        raise ContractError(
+            f"it says that it is of {stated.name}, and --sensor says {self._sensor.name}. Leave "
+            "--sensor out."
+        )
 
 
 def _check_values(dataset: Any, name: str) -> None:

@@ -57,6 +57,18 @@ def register_domains() -> Iterable[DomainSpec]:
                 help="Names of all bands of the file, in order: red,green,blue,nir. For files "
                 "that do not name their bands, or name them wrongly.",
             ),
+            OptionSpec(
+                name="sensor",
+                help="Whose bands the file has, in the sensor's order where it does not name them: "
+                "sentinel2_l2a, landsat_8, naip ..., or a file of your own, FILE.yaml.",
+            ),
+            OptionSpec(
+                name="offset",
+                type="number",
+                help="What is added to a number of the sensor before it is scaled to reflectance: "
+                "for Sentinel-2 0, or -1000 since processing baseline 04.00. Else as the product "
+                "says.",
+            ),
         ),
         registry="fieldguide_remote_sensing:registry.yaml",
         class_sets=("fieldguide_remote_sensing:prompts/aid.yaml",),
@@ -73,7 +85,7 @@ def register_loaders() -> Iterable[LoaderSpec]:
         summary="GeoTIFF, JPEG 2000 and local VRT, with band names, place and nodata",
         target="fieldguide_remote_sensing.geotiff:GeoTiffLoader",
         suffixes=(".tif", ".tiff", ".vrt", ".jp2"),
-        options=("bands",),
+        options=("bands", "sensor", "offset"),
         extra=EXTRA,
     )
 

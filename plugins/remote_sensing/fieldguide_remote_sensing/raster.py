@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rasterio.enums import ColorInterp, Resampling
+from rasterio.windows import Window
 
 from fieldguide.samples import DIGITAL_NUMBER, RGB, SRGB8, Sample
 from fieldguide_remote_sensing.cost import read_size_px
 from fieldguide_remote_sensing.georeference import captured_at, place_metadata
+from fieldguide_remote_sensing.radiometry import decide
+from fieldguide_remote_sensing.sensors import sensor_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
-    from rasterio.windows import Window
+
+    from fieldguide_remote_sensing.claims import Claim
+    from fieldguide_remote_sensing.radiometry import Conversion
+    from fieldguide_remote_sensing.sensors import Sensor
 
 DECIMATED = "read_decimated"
+PROBES_PER_SIDE, PROBE_PX = 4, 256
+"""Windows by which the numbers of a raster are judged that is not read as a whole."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,17 @@ class Raster:
         dataset: of rasterio.
         places: the numbers, from 1, of the bands that are read.
         names: what they are called.
+        sensor: whose bands they are, where that is known.
+        claim: how their numbers are said to become reflectance, or None.
+        notes: what contradicts in their names.
     """
 
     dataset: Any
     places: tuple[int, ...]
     names: tuple[str, ...]
+    sensor: Sensor | None = None
+    claim: Claim | None = None
+    notes: tuple[str, ...] = ()
 
     def read(self, window: Window | None = None, size_px: tuple[int, int] | None = None) -> Sample:
         """Read the whole raster, or a part of it.
@@ -43,8 +60,28 @@ class Raster:
                 overviews where there are any. By default as large as memory allows.
 
         Returns:
-            A sample of (H, W, C); its metadata are those of the whole raster.
+            A sample of (H, W, C), in reflectance where scale and offset are known; its metadata
+            are those of the whole raster.
+
+        Raises:
+            ContractError: its numbers contradict what is said of them.
         """
+        stored = self._read(window, size_px)
+        if self.claim is None:
+            return stored
+        conversion = decide(stored, self.claim) if window is None else self._conversion
+        return conversion.apply(stored)
+
+    @cached_property
+    def _conversion(self) -> Conversion:
+        """What becomes of the numbers in every window, decided by some that are spread evenly."""
+        samples = [self._read(probe, None) for probe in _probes(self.dataset)]
+        bands = len(self.places)
+        array = np.concatenate([sample.array.reshape(-1, 1, bands) for sample in samples])
+        valid = np.concatenate([_mask(sample).reshape(-1, 1) for sample in samples])
+        return decide(replace(samples[0], array=array, valid=valid), self.claim)
+
+    def _read(self, window: Window | None, size_px: tuple[int, int] | None) -> Sample:
         height, width = self._extent(window)
         size_px = size_px or read_size_px(height, width, len(self.places))
         decimated = size_px != (height, width)
@@ -61,6 +98,7 @@ class Raster:
             metadata=self.metadata(),
             valid=self._valid(array, window),
             repairs=(DECIMATED,) if decimated else (),
+            notes=self.notes,
         )
 
     def metadata(self) -> dict[str, Any]:
@@ -78,7 +116,7 @@ class Raster:
             found["nodata"] = "nan" if math.isnan(dataset.nodata) else float(dataset.nodata)
         if moment := captured_at(dataset):
             found["captured_at"] = moment
-        return found
+        return found | sensor_metadata(self.sensor, self.names)
 
     def _extent(self, window: Window | None) -> tuple[int, int]:
         if window is None:
@@ -91,14 +129,28 @@ class Raster:
         valid = np.ones(array.shape[:2], dtype=bool)
         colours = list(self.dataset.colorinterp)
         alpha = colours.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colours else None
+        nodata = self.dataset.nodatavals[self.places[0] - 1]
         if alpha is None:
             valid &= self.dataset.dataset_mask(**part) > 0
         else:  # GDAL masks by nodata or by alpha; a file may use both
-            nodata = self.dataset.nodatavals[self.places[0] - 1]
             if nodata is not None and not math.isnan(nodata):
                 valid &= (array != float(nodata)).any(axis=-1)
             if alpha not in self.places:
                 valid &= self.dataset.read(alpha, **part) > 0
+        if nodata is None and self.sensor is not None and self.sensor.nodata is not None:
+            valid &= (array != self.sensor.nodata).any(axis=-1)
         if array.dtype.kind == "f":
             valid &= np.isfinite(array).all(axis=-1)
         return None if valid.all() else valid
+
+
+def _probes(dataset: Any) -> Iterator[Window]:
+    """Yield windows that are spread evenly over a raster; they may overlap in a small one."""
+    height, width = min(PROBE_PX, dataset.height), min(PROBE_PX, dataset.width)
+    for row in np.linspace(0, dataset.height - height, PROBES_PER_SIDE).astype(int).tolist():
+        for column in np.linspace(0, dataset.width - width, PROBES_PER_SIDE).astype(int).tolist():
+            yield Window(column, row, width, height)
+
+
+def _mask(sample: Sample) -> NDArray[np.bool_]:
+    return np.ones(sample.array.shape[:2], bool) if sample.valid is None else sample.valid

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -24,7 +24,7 @@ from fieldguide.registry import user_registry_path
 from fieldguide.specs import Name, Record, list_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SUFFIXES = (".yaml", ".yml")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -145,6 +145,19 @@ def spelling(name: str) -> str:
     ('srb4', 'rededge1')
     """
     return re.sub(r"[\s_-]", "", name.lower())
+
+
+def sensor_metadata(sensor: Sensor | None, names: Sequence[str]) -> dict[str, Any]:
+    """Return what is known of the bands of a file: sensor, wavelengths_nm and band_gsd_m."""
+    if sensor is None:
+        return {}
+    bands = [band for name in names if (band := sensor.band(name)) is not None]
+    found: dict[str, Any] = {"sensor": sensor.name}
+    if wavelengths := {b.name: b.wavelength_nm for b in bands if b.wavelength_nm is not None}:
+        found["wavelengths_nm"] = wavelengths
+    if sizes := {b.name: b.gsd_m for b in bands if b.gsd_m is not None}:
+        found["band_gsd_m"] = sizes
+    return found
 
 
 @cache
