@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,9 +11,6 @@ from fieldguide.errors import UnknownNameError, UsageError
 from fieldguide_remote_sensing import sensors
 from fieldguide_remote_sensing.bands import COMMON_NAMES, naming_tables
 from fieldguide_remote_sensing.sensors import find_sensor, read_sensor, shipped_sensors
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 L2A_IDS = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B11 B12"
 
@@ -159,6 +156,25 @@ def test_what_is_no_sensor_is_refused(tmp_path: Path, text: str, fault: str) -> 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         find_sensor(str(tmp_path / "gone.yaml"))
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="needs the source tree")
+def test_the_table_of_the_docs_is_the_catalogue() -> None:
+    text = (ROOT / "docs/sensors.md").read_text("utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    listed = {row[0].strip("| `"): (row[1], tuple(row[2].split())) for row in rows}
+    assert listed == {name: (s.title, s.order) for name, s in shipped_sensors().items()}
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="needs the source tree")
+def test_the_sensor_that_the_docs_show_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs/sensors.md").read_text("utf-8")
+    shown = text.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "our_drone.yaml").write_text(shown, "utf-8")
+    assert find_sensor(str(tmp_path / "our_drone.yaml")).order == ("green", "red", "nir")
 
 
 def test_records_never_change() -> None:
