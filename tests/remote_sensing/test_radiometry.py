@@ -191,6 +191,14 @@ def test_eight_bits_stay_for_display_whatever_the_sensor() -> None:
     assert "for display" in done.notes[0]
 
 
+def test_eight_bits_with_a_scale_of_their_own_are_reflectance_where_that_can_be() -> None:
+    sample = stored(0, 250, "uint8")
+    done = converted(sample, claim(None, own=((0.004,) * 3, (0.0,) * 3)))
+    assert (done.units, float(done.array.max())) == (REFLECTANCE, 1.0)
+    of_another = claim(None, own=((0.0001,) * 3, (0.0,) * 3))  # copied from 16 bits
+    assert converted(sample, of_another).units == SRGB8
+
+
 def test_a_scale_of_the_file_that_gives_no_reflectance_is_noted_and_not_used() -> None:
     own = ((0.1,) * 3, (0.0,) * 3)  # tenths of something
     done = converted(stored(500, 4000), claim(None, own=own))

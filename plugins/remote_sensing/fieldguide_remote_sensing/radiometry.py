@@ -33,7 +33,9 @@ MIN_REFLECTANCE = 0.005
 """No scene is darker in its 98th percentile; clear deep water has 0.03 in blue."""
 MIN_MEDIAN = -0.03
 """No band is darker in its median; correction of the atmosphere over water errs by less."""
-MAX_CHECKED_PX = 1_000_000
+MIN_EIGHT_BIT_SCALE = 0.001
+"""Below, 255 would be less than a quarter of the light: the scale is that of another file."""
+MAX_CHECKED_PX = 250_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def decide(sample: Sample, claim: Claim | None) -> Conversion:
     """
     if claim is None:
         return Conversion(sample.units)
-    if sample.array.dtype == np.uint8 and not claim.is_own:
+    if sample.array.dtype == np.uint8 and not (
+        claim.is_own and max(claim.scale) >= MIN_EIGHT_BIT_SCALE
+    ):
         return _eight_bit(sample, claim)
     values = _checked(sample)  # (N, C)
     if not values.size:  # nothing to compare with
