@@ -12,6 +12,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads would wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 DATA_VARIABLE = "FIELDGUIDE_TEST_DATA"
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 api = API
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-TABLES = ("predictions", "matches", "evaluation", "embeddings")
+TABLES = ("predictions", "matches", "regions", "evaluation", "embeddings")
 
 
 @hookimpl
@@ -52,6 +52,7 @@ def register_loaders() -> Iterable[LoaderSpec]:
         summary="JPEG, PNG, TIFF, WebP, BMP and GIF",
         target="fieldguide.data.images:ImageLoader",
         suffixes=IMAGE_SUFFIXES,
+        windows="fieldguide.data.image_windows:open_image_windows",
     )
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fieldguide.benchmarks.classification import Evaluation
+    from fieldguide.localization.result import Regions
     from fieldguide.models.embeddings import Embeddings
     from fieldguide.retrieval.index import Index
     from fieldguide.samples import Sample
@@ -176,17 +177,76 @@ class Guide:
             total = sink.finish()
         return self.report(path, plan, filled, total)
 
-    def index(self, inputs: Any, folder: str | Path) -> Index:
+    def index(
+        self,
+        inputs: Any,
+        folder: str | Path,
+        *,
+        windows: Sequence[str | int] = (),
+        overlap: float = 0.5,
+    ) -> Index:
         """Embed images into an index that can be searched; resumable and incremental.
+
+        Args:
+            inputs: paths, globs, folders, manifests, Pillow images, arrays, or an iterable of
+                these.
+            folder: of the index, a new or an old one.
+            windows: sides of windows, such as 224 or "600m"; every window of a large file is then
+                a row with its place. By default a file is a row.
+            overlap: of neighbouring windows, as a part of their side.
 
         Raises:
             SpaceMismatchError: the index was made with another model.
             StoreError: the folder cannot be written, or another process writes it.
         """
+        require_vectors(self.adapter)
+        if windows:
+            from fieldguide.retrieval.index_windows import store_windows
+
+            return store_windows(self, inputs, Path(folder), windows, overlap)
         from fieldguide.retrieval.index import store_in_index  # lancedb takes 2 s to import
 
-        require_vectors(self.adapter)
         return store_in_index(self, inputs, Path(folder))
+
+    def locate(  # noqa: PLR0913 - the front door
+        self,
+        inputs: Any,
+        texts: str | Sequence[str],
+        *,
+        against: Sequence[str] = (),
+        templates: Sequence[str] | None = None,
+        windows: Sequence[str | int] = (),
+        overlap: float = 0.5,
+        top: int = 20,
+        threshold: float | None = None,
+        vectors: str | Path | None = None,
+    ) -> Regions:
+        """Find where in large rasters or pictures something is; resumable, in bounded memory.
+
+        Args:
+            inputs: files, folders or globs.
+            texts: what to look for, one text or more.
+            against: what it is told from; scores are then probabilities, else cosines.
+            templates: prompts, each with one ``{}``; by default the adapter's or modality's.
+            windows: their sides, such as 224 or "600m"; by default what the model takes.
+            overlap: of neighbouring windows, as a part of their side.
+            top: how many regions for each text.
+            threshold: regions with a lower score are left out.
+            vectors: the folder in which ``SCENE.windows`` keeps the vectors of windows, so that a
+                killed run goes on and another text takes seconds. By default the current folder.
+
+        Returns:
+            Regions, best first for each text; ``write("out.geojson")`` by the ending.
+
+        Raises:
+            UsageError: texts, windows or options that make no sense.
+            LoadError: no model covers the inputs.
+        """
+        from fieldguide.localization.locate import Search, locate
+
+        texts = [texts] if isinstance(texts, str) else texts
+        search = Search(texts, against, templates, windows, overlap, top, threshold)
+        return locate(self, inputs, search, None if vectors is None else Path(vectors))
 
     def evaluate(  # noqa: PLR0913 - the front door
         self,

@@ -109,6 +109,13 @@ class Planner:
         job = self.image_side(record).for_job(len(groups[name]), self.runtime.batch_size)
         return Plan(reader, modality, record, job.encoder, refusals, job.batch_size, job.facts)
 
+    def sized(self, plan: Plan, count: int) -> Plan:
+        """Return a plan for so many images of its modality: a file may have many windows."""
+        if plan.record is None:
+            return plan
+        job = self.image_side(plan.record).for_job(count, self.runtime.batch_size)
+        return replace(plan, encoder=job.encoder, batch_size=job.batch_size, computing=job.facts)
+
     def base(self, record: ModelRecord) -> Encoder:
         """Return the model of a record without an adapter, built at the first call."""
         if record.name not in self._bases:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -37,6 +37,8 @@ class Sample:
         valid: (H, W) or (X, Y, Z), True where there is data; None means everywhere.
         repairs: what was done on the way, by name.
         notes: what the reader could not know, each a sentence that ends with what to do.
+        display_range: for each band the values that a stretch for display makes 0 and 255, where
+            this is a part of something larger; None for the image's own percentiles.
     """
 
     array: NDArray[Any]
@@ -46,6 +48,7 @@ class Sample:
     valid: NDArray[np.bool_] | None = None
     repairs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    display_range: Mapping[str, tuple[float, float]] | None = None
 
     @property
     def spatial_dims(self) -> int:
@@ -96,12 +99,38 @@ class Loader(Protocol):
 
 @runtime_checkable
 class Windowed(Protocol):
-    """A source too large for one read: a raster, a slide, a volume."""
+    """An open source too large for one read: a raster, a slide, a large picture.
 
-    def windows(self) -> Iterator[tuple[Sample, Window]]:
-        """Yield overlapping windows in reading order."""
+    It is read from several threads at once.
+    """
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(H, W)."""
+        ...
+
+    @property
+    def pixel_size_m(self) -> float | None:
+        """Side of a pixel in metres, on the ground or in the tissue; None if unknown."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the source says of itself as a whole."""
+        ...
+
+    def read(self, window: Window, at_least_px: int) -> Sample:
+        """Read one window.
+
+        Args:
+            window: inside the source.
+            at_least_px: a larger window may be read smaller, down to sides of this length.
+
+        Raises:
+            LoadError: this part of the source is damaged.
+        """
         ...
 
     def place(self, window: Window) -> Mapping[str, Any]:
-        """Return the window as a GeoJSON-like geometry in the source's coordinates."""
+        """Return where a window lies: a GeoJSON ``geometry``, and what filters can ask."""
         ...

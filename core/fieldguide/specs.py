@@ -135,6 +135,8 @@ class LoaderSpec(Spec):
         magic: how to know a file that has no suffix.
         unit: what one item is: a file, or a folder with all its files of this kind.
         options: names of the domain options that the target takes as keywords.
+        windows: ``(loader, path) -> context manager of a Windowed``, for what is too large for one
+            read; None where windows make no sense.
     """
 
     kind: ClassVar[str] = "loader"
@@ -143,6 +145,7 @@ class LoaderSpec(Spec):
     magic: MagicNumber | None = None
     unit: Literal["file", "folder"] = "file"
     options: tuple[Name, ...] = ()
+    windows: ImportPath | None = None
 
 
 Symmetries = Literal["none", "mirror", "all"]
@@ -179,6 +182,7 @@ CORE_OPTIONS = frozenset(
     {
         "accumulate",
         "adapter",
+        "against",
         "allow",
         "alpha",
         "attribute_column",
@@ -226,6 +230,7 @@ CORE_OPTIONS = frozenset(
         "offline",
         "out_of_scope",
         "output",
+        "overlap",
         "patience",
         "pick_strength",
         "positive_column",
@@ -259,9 +264,11 @@ CORE_OPTIONS = frozenset(
         "threshold",
         "top",
         "tower",
+        "vectors",
         "version",
         "weight_decay",
         "where",
+        "window",
         "workers",
     }
 )
@@ -354,13 +361,15 @@ class WriterSpec(Spec):
 
     Attributes:
         suffixes: the file endings it writes.
-        results: what it can write: "predictions", "matches", "evaluation".
+        results: what it can write: "predictions", "matches", "regions", "evaluation".
+        domain: the only domain whose results it writes, before others of that suffix; None for all.
     """
 
     kind: ClassVar[str] = "writer"
 
     suffixes: tuple[Suffix, ...] = Field(min_length=1)
     results: tuple[Name, ...] = Field(min_length=1)
+    domain: Name | None = None
 
 
 class BenchmarkSpec(Spec):

@@ -20,6 +20,7 @@ from fieldguide.cli.doctor import doctor
 from fieldguide.cli.embed import embed
 from fieldguide.cli.evaluate import evaluate
 from fieldguide.cli.index import index
+from fieldguide.cli.locate import locate
 from fieldguide.cli.models import models
 from fieldguide.cli.plugins import plugins
 from fieldguide.cli.search import search
@@ -41,8 +42,8 @@ def cli() -> None:
     """
 
 
-for _command in (classify, embed, index, search, tune, evaluate, show, models, adapters, plugins,
-                 doctor, demo):  # fmt: skip
+for _command in (classify, embed, index, search, locate, tune, evaluate, show, models, adapters,
+                 plugins, doctor, demo):  # fmt: skip
     cli.add_command(_command)
 
 

@@ -42,7 +42,7 @@ def classify(
     if output is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 
-        writer_for(output, "predictions", guide.catalog)
+        writer_for(output, "predictions", guide.catalog, guide.domain.name)
     predictions = guide.classify(
         list(inputs),
         **options.chosen_labels(settings),

@@ -15,11 +15,19 @@ from fieldguide.cli.better_model import say_better_model
 @click.argument("inputs", nargs=-1, metavar="INPUTS...")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path),
               help="The index: a folder to make or to extend.")  # fmt: skip
+@click.option("--window", "windows", multiple=True, metavar="SIZE",
+              help="Index windows of large files, with their places: 224 (pixels), 600m; repeat "
+              "for several.")  # fmt: skip
+@click.option("--overlap", type=click.FloatRange(0, 0.9), default=0.5, show_default=True,
+              help="Of neighbouring windows.")  # fmt: skip
 @click.option("--remove", metavar="WHERE", help="Remove the rows that fit, instead of adding.")
 @options.domain_options
 @options.adapter_options
 @options.run_options
-def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings: Any) -> None:
+def index(
+    inputs: tuple[str, ...], output: Path, windows: tuple[str, ...], overlap: float,
+    remove: str | None, **settings: Any,
+) -> None:  # fmt: skip
     """Embed images into an index that can be searched.
 
     Columns of a manifest and what the files say of themselves become filters of 'search'. Given
@@ -27,6 +35,7 @@ def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings:
 
     \b
     fieldguide index scenes/ --domain remote_sensing -o scenes.fg
+    fieldguide index huge.tif --domain remote_sensing --window 600m -o archive.fg
     fieldguide index -o scenes.fg --remove 'path like "old/%"'
     """
     if remove is not None:
@@ -34,7 +43,9 @@ def index(inputs: tuple[str, ...], output: Path, remove: str | None, **settings:
         return
     if not inputs:
         raise click.UsageError("Name images to index, or --remove WHERE.")
-    made = options.make_guide(settings).index(list(inputs), output)
+    made = options.make_guide(settings).index(
+        list(inputs), output, windows=windows, overlap=overlap
+    )
     report = made.report
     if report is None:
         raise RuntimeError("a job that stored gave no report")

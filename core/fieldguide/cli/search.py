@@ -42,7 +42,7 @@ def search(index: str, text: str | None, output: Path | None, **settings: Any) -
     if output is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 
-        writer_for(output, "matches", opened.guide.catalog)
+        writer_for(output, "matches", opened.guide.catalog, opened.guide.domain.name)
     found = opened.search(text, image=settings["image"], k=settings["k"], where=settings["where"])
     if output is None:
         rows = found.records()

@@ -19,6 +19,7 @@ from fieldguide.errors import LoadError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from fieldguide.samples import Window
     from fieldguide.specs import LoaderSpec
 
 
@@ -33,6 +34,7 @@ class Item:
         image: a Pillow image, an (H, W) or (H, W, 3) array, or a Sample; None for a file.
         metadata: the other columns of its manifest row.
         fault: why it cannot even be looked for, or None.
+        window: the part of the file that is meant; None for all of it.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Item:
     image: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     fault: str | None = None
+    window: Window | None = None
 
     def fingerprint(self) -> str:
         """Return what changes when the content does: sizes and times, or a hash in memory.

@@ -114,9 +114,15 @@ class Reader:
 
     def read(self, item: Item) -> tuple[Row, NDArray[np.uint8] | None]:
         """Return the row and (H, W, C) pixels, or None in their place when it failed."""
+        return self.read_by(item, self.load)
+
+    def read_by(
+        self, item: Item, load: Callable[[Item], Sample]
+    ) -> tuple[Row, NDArray[np.uint8] | None]:
+        """Return what :meth:`read` does, of a sample that is loaded in another way."""
         sample: Sample | None = None
         try:
-            sample = self.load(item)
+            sample = load(item)
             return self._accept(item, sample)
         except InputError as error:
             return self._failed(item, sample, error.status, str(error)), None
@@ -180,7 +186,7 @@ def thumbnail(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def encode_items(
-    items: Sequence[Item],
+    items: Iterable[Item],
     reader: ItemReader,
     encoder: Encoder | None,
     *,

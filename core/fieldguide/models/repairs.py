@@ -41,12 +41,16 @@ def sixteen_bit_to_eight_bit(sample: Sample, wanted: InputContract) -> Sample:
 
 
 def stretch_percentiles_2_98(sample: Sample, wanted: InputContract) -> Sample:
-    """Map each band's 2nd to 98th percentile over valid pixels to 0..255 for display."""
-    valid = _valid(sample)
-    bands = [
-        _stretch(sample.array[..., band], sample.array[..., band][valid])
-        for band in range(sample.array.shape[-1])
-    ]
+    """Map each band's 2nd to 98th percentile over valid pixels to 0..255 for display.
+
+    A window of something larger is stretched by the percentiles of the whole, which it brings.
+    """
+    valid, ranges = _valid(sample), sample.display_range or {}
+    bands = []
+    for place, name in enumerate(sample.bands):
+        band = sample.array[..., place]
+        low, high = ranges.get(name) or np.percentile(band[valid].astype(np.float64), (2, 98))
+        bands.append(_stretch(band, low, high))
     return sample.repaired(contract.STRETCH, array=np.stack(bands, axis=-1), units=SRGB8)
 
 
@@ -87,8 +91,7 @@ def _valid(sample: Sample) -> NDArray[np.bool_]:
     return sample.valid
 
 
-def _stretch(band: NDArray[np.generic], valid_values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    low, high = np.percentile(valid_values.astype(np.float64), (2, 98))
+def _stretch(band: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
     span = high - low if high > low else 1.0
     scaled = (band.astype(np.float64) - low) * (255.0 / span)
     return np.asarray(np.nan_to_num(np.clip(scaled, 0, 255)).round(), dtype=np.uint8)

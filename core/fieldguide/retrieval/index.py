@@ -64,8 +64,8 @@ class Index:
         query = encode(image if text is None else text)
         shown = text if text is not None else f"image {image}"
         facts = make_provenance(
-            index=str(self.store.folder), query=shown, k=k, where=where,
-            device=str(self.guide.device),
+            index=str(self.store.folder), domain=self.guide.domain.name, query=shown, k=k,
+            where=where, device=str(self.guide.device),
             model={"name": query.space.model}, space=query.space.model_dump(),
             space_digest=query.space.digest,
         )  # fmt: skip

@@ -15,14 +15,21 @@ if TYPE_CHECKING:
     from fieldguide.specs import WriterSpec
 
 
-def writer_for(path: Path, kind: str, catalog: Catalog) -> WriterSpec:
+def writer_for(path: Path, kind: str, catalog: Catalog, domain: str | None = None) -> WriterSpec:
     """Return the writer of one kind of result for the suffix of a path.
+
+    Args:
+        path: of the output.
+        kind: of the result.
+        catalog: of what is offered.
+        domain: whose own writers come before those for all domains.
 
     Raises:
         UsageError: there is none; those there are are named.
     """
     suffixes: set[str] = set()
-    for spec in catalog.writers.usable():
+    usable = [spec for spec in catalog.writers.usable() if spec.domain in (None, domain)]
+    for spec in sorted(usable, key=lambda spec: spec.domain is None):
         if kind not in spec.results:
             continue
         if path.name.lower().endswith(spec.suffixes):
@@ -41,6 +48,7 @@ def write_result(result: Result, path: Path, catalog: Catalog) -> Path:
         UsageError: no writer has the path's suffix.
         StoreError: the file cannot be written.
     """
-    writer_for(path, result.kind, catalog).load()(result, path)
+    domain = result.provenance.get("domain")
+    writer_for(path, result.kind, catalog, domain).load()(result, path)
     write_provenance(result.provenance, path)
     return path

@@ -73,12 +73,23 @@ def open_raster(path: Path) -> Iterator[Any]:
         LoadError: GDAL cannot open it, or cannot read it inside the ``with`` block.
     """
     driver = DRIVERS.get(path.suffix.lower(), "GTiff")
+    with guarded(path), _cache_limit:
+        with quiet_library(category=NotGeoreferencedWarning):  # the metadata say so
+            dataset = rasterio.open(path, driver=driver, sharing=False)
+        with dataset:
+            yield dataset
+
+
+@contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Keep GDAL to local files in this thread; every thread that reads needs this.
+
+    Raises:
+        LoadError: GDAL cannot open or read the file inside the ``with`` block.
+    """
     try:
-        with rasterio.Env(session=DummySession(), **OPTIONS), _cache_limit:
-            with quiet_library(category=NotGeoreferencedWarning):  # the metadata say so
-                dataset = rasterio.open(path, driver=driver, sharing=False)
-            with dataset:
-                yield dataset
+        with rasterio.Env(session=DummySession(), **OPTIONS):
+            yield
     except ERRORS as error:
         raise LoadError(
             f"GDAL cannot read it: {_cause(error).replace(str(path), path.name)}. "

@@ -11,6 +11,7 @@ from fieldguide.specs import (
     LoaderSpec,
     ModalitySpec,
     OptionSpec,
+    WriterSpec,
 )
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 api = 1
 
+DOMAIN = "remote_sensing"
 EXTRA = "remote-sensing"
 
 RGB_SCENE = ModalitySpec(
@@ -48,7 +50,7 @@ RGB_SCENE = ModalitySpec(
 def register_domains() -> Iterable[DomainSpec]:
     """Offer the domain of satellite and aerial images."""
     yield DomainSpec(
-        name="remote_sensing",
+        name=DOMAIN,
         summary="satellite and aerial images",
         modalities=(RGB_SCENE,),
         options=(
@@ -86,6 +88,7 @@ def register_loaders() -> Iterable[LoaderSpec]:
         target="fieldguide_remote_sensing.geotiff:GeoTiffLoader",
         suffixes=(".tif", ".tiff", ".vrt", ".jp2"),
         options=("bands", "sensor", "offset"),
+        windows="fieldguide_remote_sensing.windowed:open_windows",
         extra=EXTRA,
     )
 
@@ -97,4 +100,36 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
         name="scene_caption",
         summary="Sentences about a scene's label: an aerial photo of ...",
         target="fieldguide_remote_sensing.captions:scene_caption",
+    )
+
+
+@hookimpl
+def register_writers() -> Iterable[WriterSpec]:
+    """Offer files that geographic software opens."""
+    yield WriterSpec(
+        name="geojson",
+        summary="GeoJSON in EPSG:4326 (RFC 7946): where regions, matches and scenes lie",
+        target="fieldguide_remote_sensing.vector_files:write_geojson",
+        suffixes=(".geojson",),
+        results=("regions", "matches", "predictions"),
+        domain=DOMAIN,
+        extra=EXTRA,
+    )
+    yield WriterSpec(
+        name="geoparquet",
+        summary="GeoParquet 1.1: where regions and matches lie",
+        target="fieldguide_remote_sensing.vector_files:write_geoparquet",
+        suffixes=(".parquet", ".geoparquet"),
+        results=("regions", "matches"),
+        domain=DOMAIN,
+        extra=EXTRA,
+    )
+    yield WriterSpec(
+        name="heat_map",
+        summary="Cloud-optimised GeoTIFF of a text search's scores, on the raster's grid",
+        target="fieldguide_remote_sensing.heat_file:write_heat_map",
+        suffixes=(".tif", ".tiff"),
+        results=("regions",),
+        domain=DOMAIN,
+        extra=EXTRA,
     )

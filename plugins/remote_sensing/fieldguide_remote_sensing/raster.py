@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.windows import Window
 
 from fieldguide.samples import DIGITAL_NUMBER, RGB, SRGB8, Sample
 from fieldguide_remote_sensing.cost import read_size_px
 from fieldguide_remote_sensing.georeference import captured_at, place_metadata
+from fieldguide_remote_sensing.probes import probe_windows
 from fieldguide_remote_sensing.radiometry import decide
 from fieldguide_remote_sensing.sensors import sensor_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
+    from rasterio.windows import Window
 
     from fieldguide_remote_sensing.claims import Claim
     from fieldguide_remote_sensing.radiometry import Conversion
     from fieldguide_remote_sensing.sensors import Sensor
 
 DECIMATED = "read_decimated"
-PROBES_PER_SIDE, PROBE_PX = 4, 256
+PROBES_PER_SIDE = 4
 """Windows by which the numbers of a raster are judged that is not read as a whole."""
 
 
@@ -75,7 +74,9 @@ class Raster:
     @cached_property
     def _conversion(self) -> Conversion:
         """What becomes of the numbers in every window, decided by some that are spread evenly."""
-        samples = [self._read(probe, None) for probe in _probes(self.dataset)]
+        height, width = self._extent(None)
+        probes = probe_windows(height, width, PROBES_PER_SIDE)
+        samples = [self._read(probe, None) for probe in probes]
         bands = len(self.places)
         array = np.concatenate([sample.array.reshape(-1, 1, bands) for sample in samples])
         valid = np.concatenate([_mask(sample).reshape(-1, 1) for sample in samples])
@@ -103,6 +104,10 @@ class Raster:
 
     def metadata(self) -> dict[str, Any]:
         """Return what the file says of itself as a whole: size, place, date, nodata."""
+        return dict(self._about)
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
         dataset = self.dataset
         found: dict[str, Any] = {
             "width_px": dataset.width,
@@ -142,14 +147,6 @@ class Raster:
         if array.dtype.kind == "f":
             valid &= np.isfinite(array).all(axis=-1)
         return None if valid.all() else valid
-
-
-def _probes(dataset: Any) -> Iterator[Window]:
-    """Yield windows that are spread evenly over a raster; they may overlap in a small one."""
-    height, width = min(PROBE_PX, dataset.height), min(PROBE_PX, dataset.width)
-    for row in np.linspace(0, dataset.height - height, PROBES_PER_SIDE).astype(int).tolist():
-        for column in np.linspace(0, dataset.width - width, PROBES_PER_SIDE).astype(int).tolist():
-            yield Window(column, row, width, height)
 
 
 def _mask(sample: Sample) -> NDArray[np.bool_]:

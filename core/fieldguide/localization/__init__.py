@@ -1,0 +1,1 @@
+"""Where in a large raster, slide or volume something is: text search inside one source."""

@@ -1,0 +1,63 @@
+"""Embeds the windows of one open source, with progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tqdm
+
+from fieldguide.data.pipeline import encode_items
+from fieldguide.data.windows import WindowReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fieldguide.data.inputs import Item
+    from fieldguide.data.pipeline import Batch, Reader
+    from fieldguide.guides import Guide
+    from fieldguide.localization.grid import WindowGrid
+    from fieldguide.planning import Plan
+    from fieldguide.samples import Windowed
+
+
+@dataclass(frozen=True)
+class WindowEncoder:
+    """Embeds windows of one source.
+
+    Attributes:
+        guide: how the job runs.
+        plan: of the source's modality.
+        item: the source.
+        opened: the source, open.
+        with_place: whether rows say where their window lies.
+    """
+
+    guide: Guide
+    plan: Plan
+    item: Item
+    opened: Windowed
+    with_place: bool = False
+
+    def encode(self, grid: WindowGrid, todo: Sequence[Item]) -> Iterator[Batch]:
+        """Yield batches of the last windows of a grid, those that are still to be embedded."""
+        runtime = self.guide.runtime
+        sized = self.guide.planner.sized(self.plan, len(grid))
+        reading = WindowReader(reader_of(self.plan, self.item), self.opened, self.with_place)
+        batches = encode_items(
+            todo, reading, sized.encoder, batch_size=sized.batch_size, workers=runtime.workers
+        )
+        with tqdm.tqdm(
+            total=len(grid), initial=len(grid) - len(todo), unit="window", leave=False,
+            desc=f"{Path(self.item.name).name}, {grid.window_px} px",
+            disable=None if runtime.progress else True,  # None: only on a terminal
+        ) as bar:  # fmt: skip
+            for batch in batches:
+                yield batch
+                bar.update(len(batch.rows))
+
+
+def reader_of(plan: Plan, item: Item) -> Reader:
+    """Return what reads the modality of an item."""
+    return plan.reader.readers[plan.reader.modality_of[item.id]]

@@ -1,0 +1,220 @@
+"""Text search inside large sources: every window is embedded once, then any text takes seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fieldguide.data.windows import WindowItems, open_windowed
+from fieldguide.errors import ContractError, InputError, LoadError
+from fieldguide.localization.encode import WindowEncoder, reader_of
+from fieldguide.localization.grid import make_grid
+from fieldguide.localization.queries import make_scorer, query_prompts
+from fieldguide.localization.regions import best_places
+from fieldguide.localization.result import Region, Regions, Scored
+from fieldguide.localization.store import EMBEDDED, EMPTY, FAILED, WindowStore
+from fieldguide.localization.window_size import window_sizes_px
+from fieldguide.samples import Window
+from fieldguide.tuning.adapter_choice import require_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from fieldguide.data.inputs import Item
+    from fieldguide.data.pipeline import Reader
+    from fieldguide.guides import Guide
+    from fieldguide.localization.grid import WindowGrid
+    from fieldguide.localization.queries import Scorer
+    from fieldguide.planning import Plan
+    from fieldguide.samples import Windowed
+
+NO_THRESHOLD = -2.0
+"""Below every cosine."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for, and in which windows.
+
+    Attributes:
+        texts: one or more queries.
+        against: what they are told from; none for plain cosines.
+        templates: around each text; None for those of the adapter or modality.
+        windows: their sides, such as "224" or "600m"; none for what the model takes.
+        overlap: of neighbouring windows, as a part of their side.
+        top: how many regions for each text.
+        threshold: regions with a lower score are left out; None for all.
+    """
+
+    texts: Sequence[str]
+    against: Sequence[str] = ()
+    templates: Sequence[str] | None = None
+    windows: Sequence[str | int] = ()
+    overlap: float = 0.5
+    top: int = 20
+    threshold: float | None = None
+
+
+def locate(guide: Guide, inputs: Any, search: Search, folder: Path | None) -> Regions:
+    """Return the regions of sources that fit texts best.
+
+    Args:
+        guide: domain and model.
+        inputs: files, folders or globs.
+        search: what is looked for.
+        folder: where vectors of windows are kept; None for ``SCENE.windows`` in the current one.
+
+    Raises:
+        UsageError: a text, window or overlap that makes no sense.
+        InputError: none of the sources can be read.
+    """
+    require_vectors(guide.adapter)
+    items = guide.find(inputs)
+    plan = guide.planner.plan(items, thumbnails=False)
+    if plan.encoder is None or plan.modality is None:
+        raise LoadError(f"{items[0].name}: {guide.refuse_all(items, plan).failed[0].reason}")
+    usual = plan.modality.templates
+    prompts = [
+        query_prompts(texts, search.templates, guide.adapter, usual) if texts else {}
+        for texts in (search.texts or [""], search.against)
+    ]
+    scorer = make_scorer(plan.encoder, *prompts)
+    sources: list[Scored] = []
+    regions: list[Region] = []
+    skipped: list[tuple[str, str, str]] = []
+    for item in items:
+        try:
+            scored, found = _search(_Source(guide, plan, item, folder), search, scorer)
+        except InputError as error:
+            skipped.append((item.name, error.status, str(error)))
+        else:
+            sources.append(scored)
+            regions += found
+    facts = guide.provenance(
+        plan, queries=list(scorer.texts), against=list(search.against),
+        windows_px=sorted({grid.window_px for source in sources for grid in source.grids}),
+        overlap=search.overlap, skipped=skipped,
+    )  # fmt: skip
+    return Regions(ranked(regions, scorer.texts, search.top), facts, sources, skipped)
+
+
+def ranked(regions: Sequence[Region], texts: Sequence[str], top: int) -> list[Region]:
+    """Return the best regions of each text over all sources, with their ranks."""
+    rows: list[Region] = []
+    for text in texts:
+        own = [region for region in regions if region.query == text]
+        own.sort(key=lambda region: -region.score)
+        rows += [replace(region, rank=rank) for rank, region in enumerate(own[:top], start=1)]
+    return rows
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One file of a search."""
+
+    guide: Guide
+    plan: Plan
+    item: Item
+    folder: Path | None
+
+    def store(self, grid: WindowGrid, options: Mapping[str, Any]) -> WindowStore:
+        """Return where the vectors of a grid are kept; another model or file has another place."""
+        if self.plan.encoder is None:
+            raise ValueError("a plan without a model")
+        space = self.plan.encoder.space
+        about = {
+            "file": self.item.fingerprint(),
+            "window_px": grid.window_px,
+            "stride_px": grid.stride_px,
+            "size_px": grid.size_px,
+            "space": space.digest,
+            "options": dict(options),
+        }
+        digest = hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:12]
+        folder = (self.folder or Path()) / f"{Path(self.item.name).name}.windows"
+        return WindowStore(folder / f"{grid.window_px}px-{digest}", about, space.dim)
+
+
+def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, list[Region]]:
+    """Embed the windows of a source that are not embedded yet, score all, and take the best."""
+    reader = reader_of(source.plan, source.item)
+    with open_windowed(source.item, reader) as opened:
+        encoder = WindowEncoder(source.guide, source.plan, source.item, opened)
+        grids = make_grids(reader, opened, search.windows, search.overlap)
+        scores: list[NDArray[np.float32]] = []
+        states: list[NDArray[np.uint8]] = []
+        faults: dict[str, None] = {}
+        for grid in grids:
+            with source.store(grid, source.guide.options) as store:
+                _embed(encoder, grid, store)
+                values = np.concatenate([scorer.scores(part) for part in store.chunks()])
+                values[store.states() != EMBEDDED] = np.nan
+                scores.append(values)
+                states.append(store.states())
+                faults |= dict.fromkeys(store.faults())
+        together = np.concatenate(states)
+        if not (together == EMBEDDED).any():
+            raise _nothing(list(faults))
+        scored = Scored(
+            source.item.name, dict(opened.metadata), scorer.texts, grids, tuple(scores),
+            int((together == EMPTY).sum()), int((together == FAILED).sum()), tuple(faults),
+        )  # fmt: skip
+        return scored, _best(scored, opened, search)
+
+
+def _best(scored: Scored, opened: Windowed, search: Search) -> list[Region]:
+    """Return the best regions of each query in one source, without ranks."""
+    boxes = np.concatenate([grid.boxes() for grid in scored.grids])
+    values = np.concatenate(scored.scores)
+    threshold = NO_THRESHOLD if search.threshold is None else search.threshold
+    regions = []
+    for column, text in enumerate(scored.queries):
+        for place in best_places(values[:, column], boxes, search.top, threshold):
+            top, left, bottom, right = map(int, boxes[place])
+            window = Window((top, left), (bottom - top, right - left))
+            score = float(values[place, column])
+            regions.append(Region(text, 0, score, scored.path, window, opened.place(window)))
+    return regions
+
+
+def make_grids(
+    reader: Reader, opened: Windowed, windows: Sequence[str | int], overlap: float
+) -> tuple[WindowGrid, ...]:
+    """Return one grid for each size of window, smallest first.
+
+    Raises:
+        UsageError: a size or overlap that makes no sense.
+    """
+    if reader.contract is None:
+        raise ValueError("a reader without a contract")
+    usual = max(reader.contract.size_px)
+    sizes = window_sizes_px(windows, opened.pixel_size_m, usual)
+    return tuple(make_grid(opened.size_px, size, overlap) for size in sizes)
+
+
+def _embed(encoder: WindowEncoder, grid: WindowGrid, store: WindowStore) -> None:
+    """Embed the windows that the store lacks.
+
+    Raises:
+        ContractError: the windows are not what the model takes.
+    """
+    todo = WindowItems(encoder.item, grid, first=store.done)
+    for batch in encoder.encode(grid, todo):
+        for row in batch.rows:
+            if row.status == "refused":
+                raise ContractError(row.reason)
+        store.add(batch)
+    store.commit()
+
+
+def _nothing(faults: Sequence[str]) -> InputError:
+    if faults:
+        return LoadError(f"none of its windows could be read: {faults[0]}")
+    return LoadError("it holds no data (all is nodata). Choose a file or an area with data.")

@@ -1,0 +1,112 @@
+"""What a text search inside sources returns: regions, and the heat maps that they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fieldguide.errors import UsageError
+from fieldguide.localization.heat import heat_map
+from fieldguide.results import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fieldguide.localization.grid import WindowGrid
+    from fieldguide.samples import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A window in which a query was found.
+
+    Attributes:
+        query: the text.
+        rank: among the regions of its query, from 1.
+        score: cosine with the query, or its probability against other texts.
+        path: of the source.
+        window: in pixels of the source.
+        metadata: where it lies: ``geometry``, bounds and date, as far as the source knows.
+    """
+
+    query: str
+    rank: int
+    score: float
+    path: str
+    window: Window
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One source with the scores of all its windows.
+
+    Attributes:
+        path: of the source, as the user wrote it.
+        metadata: what it says of itself as a whole.
+        queries: Q texts.
+        grids: one for each size of window.
+        scores: for each grid (N, Q), NaN where a window has no data or could not be read.
+        empty: how many windows hold too little data.
+        faults: why windows could not be read.
+        failed: how many of them.
+    """
+
+    path: str
+    metadata: Mapping[str, Any]
+    queries: tuple[str, ...]
+    grids: tuple[WindowGrid, ...]
+    scores: tuple[NDArray[np.float32], ...]
+    empty: int = 0
+    failed: int = 0
+    faults: tuple[str, ...] = ()
+
+    def heat(self, query: str) -> NDArray[np.float32]:
+        """Return (rows, columns) cells that cover the source exactly; NaN without data.
+
+        Raises:
+            UsageError: the text was not looked for.
+        """
+        if query not in self.queries:
+            raise UsageError(f"{query!r} was not looked for, but: {', '.join(self.queries)}.")
+        place = self.queries.index(query)
+        return heat_map(self.grids, [scores[:, place] for scores in self.scores])
+
+
+class Regions(Rows[Region]):
+    """The regions of one search, best first for each query.
+
+    Attributes:
+        sources: those that were searched, with all scores.
+        skipped: path, status and reason of those that could not be.
+    """
+
+    kind = "regions"
+
+    def __init__(
+        self,
+        rows: Sequence[Region],
+        provenance: Mapping[str, Any],
+        sources: Sequence[Scored] = (),
+        skipped: Sequence[tuple[str, str, str]] = (),
+    ) -> None:
+        super().__init__(rows, provenance)
+        self.sources = list(sources)
+        self.skipped = list(skipped)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return query, rank, score, path, the window in pixels, and where it lies."""
+        rows = []
+        for region in self._rows:
+            row_px, column_px = region.window.start_px
+            height_px, width_px = region.window.size_px
+            own = {
+                "query": region.query, "rank": region.rank, "score": region.score,
+                "path": region.path, "row_px": row_px, "column_px": column_px,
+                "height_px": height_px, "width_px": width_px,
+            }  # fmt: skip
+            rows.append(own | {k: v for k, v in region.metadata.items() if k not in own})
+        return rows

@@ -1,0 +1,55 @@
+"""The sides of windows as a user names them: in pixels, or in metres on the ground."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fieldguide.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(px|km|m|mm|um)?")
+_METRES = {"km": 1e3, "m": 1.0, "mm": 1e-3, "um": 1e-6}
+
+
+def window_sizes_px(
+    written: Sequence[str | int], pixel_size_m: float | None, usual_px: int
+) -> tuple[int, ...]:
+    """Return the sides of windows in pixels, smallest first, each once.
+
+    Args:
+        written: such as "224", "224px", "600m" or "0.5mm"; none for the usual one.
+        pixel_size_m: side of a pixel in metres, or None when the source does not say.
+        usual_px: what the model takes.
+
+    Raises:
+        UsageError: it cannot be read, or a length is given where the pixel's size is unknown.
+
+    >>> window_sizes_px(["600m", "224"], 2.5, 288)
+    (224, 240)
+    """
+    if not written:
+        return (usual_px,)
+    return tuple(sorted({_pixels(str(text), pixel_size_m) for text in written}))
+
+
+def _pixels(text: str, pixel_size_m: float | None) -> int:
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"A window of {text!r} cannot be read. Write --window 224 or 600m.")
+    number, unit = float(found[1]), found[2]
+    if unit in (None, "px"):
+        if number != int(number) or number < 1:
+            raise UsageError(f"A window of {text!r} is no whole number of pixels: --window 224")
+        return int(number)
+    if pixel_size_m is None:
+        raise UsageError(
+            f"A window of {text} needs the size of a pixel, which the file does not say. Name the "
+            "window in pixels: --window 224"
+        )
+    pixels = round(number * _METRES[unit] / pixel_size_m)
+    if pixels < 1:
+        raise UsageError(f"A window of {text} is smaller than a pixel of {pixel_size_m:g} m.")
+    return pixels
