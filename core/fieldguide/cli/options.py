@@ -176,7 +176,9 @@ def make_guide(settings: Mapping[str, Any]) -> Guide:
         if name.startswith(_PREFIX) and value is not None
     }
     from fieldguide.guides import Guide  # imports torch, so only when a command runs
+    from fieldguide.machine import keep_freed_memory
 
+    keep_freed_memory()  # a command is a process of its own
     guide = Guide(
         settings["domain"],
         modality=settings["modality"],
