@@ -89,12 +89,12 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     return content
 
 
-def unwritten(target: Path, error: OSError) -> StoreError:
-    """Return why something cannot be written, and what to do."""
+def unwritten(target: Path, error: OSError, option: str = "--output") -> StoreError:
+    """Return why something cannot be written, and what to do: choose another value of an option."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "Make room and run the same command again, or choose" if full else "Choose"
     return StoreError(
-        f"{target} cannot be written: {error.strerror or error}. {advice} another --output."
+        f"{target} cannot be written: {error.strerror or error}. {advice} another {option}."
     )
 
 

@@ -27,6 +27,7 @@ EMPTY, EMBEDDED, FAILED = 0, 1, 2
 """States of a window: no data, a vector, could not be read."""
 ROWS_AT_ONCE = 65_536
 SECONDS_PER_COMMIT = 2.0
+OPTION = "--vectors"
 MAX_ABOUT_BYTES = 2**20
 MAX_FAULTS = 1000
 
@@ -68,7 +69,7 @@ class WindowStore:
                 self._cut_to_whole_rows()
                 self._stack = stack.pop_all()
         except OSError as error:
-            raise unwritten(self.folder, error) from error
+            raise unwritten(self.folder, error, OPTION) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,7 +103,7 @@ class WindowStore:
                 self._files[name].flush()
                 os.fsync(self._files[name].fileno())
         except OSError as error:
-            raise unwritten(self.folder, error) from error
+            raise unwritten(self.folder, error, OPTION) from error
         self._written_at = time.monotonic()
 
     def _write(self, batch: Batch) -> None:
