@@ -33,7 +33,7 @@ def register_domains() -> Iterable[DomainSpec]:
         name="photo",
         summary="a photograph",
         loader=("image",),
-        repairs=(contract.GRAYSCALE_TO_RGB, contract.SIXTEEN_TO_EIGHT),
+        repairs=(contract.GRAYSCALE_TO_RGB, contract.SIXTEEN_TO_EIGHT, contract.FILL_MISSING),
         templates=("a photo of {}.", "{}"),
         symmetries="mirror",
     )
@@ -58,7 +58,7 @@ def register_loaders() -> Iterable[LoaderSpec]:
 
 @hookimpl
 def register_models() -> Iterable[ModelSpec]:
-    """Offer the embedded model in its two forms, and open_clip."""
+    """Offer the embedded model in its two forms, open_clip, and models with more bands."""
     yield ModelSpec(
         name="embedded_conse",
         summary="EfficientNet-Lite0 and MiniLM joined by class names (ConSE)",
@@ -80,6 +80,11 @@ def register_models() -> Iterable[ModelSpec]:
         name="hf_clip",
         summary="A model in the form of transformers' CLIPModel: from the hub or a folder",
         target="fieldguide.models.openclip:build_open_clip",
+    )
+    yield ModelSpec(
+        name="widened",
+        summary="A model of red, green and blue with more bands: its first convolution widened",
+        target="fieldguide.models.widened:build_widened",
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+import math
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fieldguide.errors import ContractError
 from fieldguide.samples import DIGITAL_NUMBER, REFLECTANCE, RGB, SRGB8, SRGB16
@@ -22,6 +23,8 @@ FILL_NODATA = "fill_nodata_with_mean"
 SIXTEEN_TO_EIGHT = "sixteen_bit_to_eight_bit"
 STRETCH = "stretch_percentiles_2_98"
 REFLECTANCE_TO_DISPLAY = "reflectance_to_display"
+REFLECTANCE_TO_RANGES = "reflectance_to_ranges"
+FILL_MISSING = "fill_missing_bands_with_mean"
 
 
 class InputContract(Record):
@@ -39,6 +42,9 @@ class InputContract(Record):
         mean: subtracted from each band, in ``units``.
         std: divides each band, in ``units``.
         min_valid_fraction: below this share of valid pixels an input is skipped.
+        ranges: of each band, the reflectances that become 0 and 255; None for a model of colours
+            only, see the repair of reflectance.
+        optional_bands: those that an input may lack: they get their mean. Never red, green, blue.
     """
 
     spatial_dims: Literal[2, 3] = 2
@@ -51,6 +57,28 @@ class InputContract(Record):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     min_valid_fraction: float = Field(default=0.05, ge=0, le=1)
+    ranges: tuple[tuple[float, float], ...] | None = None
+    optional_bands: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _each_band_has_a_range(self) -> Self:
+        if self.ranges is None:
+            return self
+        if len({len(self.bands), len(self.ranges), len(self.mean), len(self.std)}) > 1:
+            raise ValueError("ranges, mean and std need one entry for each band")
+        for band, (low, high) in zip(self.bands, self.ranges, strict=True):
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(f"the range of {band} is {low} to {high}; it must rise")
+        return self
+
+    @model_validator(mode="after")
+    def _colours_are_not_optional(self) -> Self:
+        optional = set(self.optional_bands or ())
+        if strangers := optional - set(self.bands):
+            raise ValueError(f"optional_bands names {min(strangers)}, which is not among the bands")
+        if colours := optional & set(RGB):
+            raise ValueError(f"{min(colours)} cannot be optional: no colour is made up")
+        return self
 
     @property
     def digest(self) -> str:
@@ -72,6 +100,7 @@ class InputContract(Record):
             *self._band_repairs(sample),
             *self._unit_repairs(sample),  # before filling, so that only valid pixels count
             *self._nodata_repairs(sample),
+            *((FILL_MISSING,) if self._lacks_optional(sample) else ()),
         )
         for name in needed:
             if name not in allowed:
@@ -99,22 +128,28 @@ class InputContract(Record):
             return ()
         if sample.bands == ("gray",) and self.bands == RGB:
             return (GRAYSCALE_TO_RGB,)
-        missing = [band for band in self.bands if band not in sample.bands]
+        optional = self.optional_bands or ()
+        present = tuple(band for band in self.bands if band in sample.bands)
+        missing = [band for band in self.bands if band not in (*present, *optional)]
         if missing:
             raise ContractError(
                 f"it has the bands {', '.join(sample.bands) or 'none'} and the model needs "
                 f"{', '.join(missing)}. Name the bands of the file, or use another --modality."
             )
-        return (SELECT_BANDS,)
+        return () if sample.bands == present else (SELECT_BANDS,)
+
+    def _lacks_optional(self, sample: Sample) -> bool:
+        return any(band not in sample.bands for band in self.optional_bands or ())
 
     def _nodata_repairs(self, sample: Sample) -> tuple[str, ...]:
         return () if sample.valid_fraction == 1 else (FILL_NODATA,)
 
     def _unit_repairs(self, sample: Sample) -> tuple[str, ...]:
+        is_for_display = self.ranges is None
         repairs = {
             SRGB16: SIXTEEN_TO_EIGHT,
             DIGITAL_NUMBER: STRETCH,
-            REFLECTANCE: REFLECTANCE_TO_DISPLAY,
+            REFLECTANCE: REFLECTANCE_TO_DISPLAY if is_for_display else REFLECTANCE_TO_RANGES,
         }
         if sample.units == self.units:
             return ()

@@ -156,7 +156,8 @@ class Planner:
             ScopeError: no model covers any modality.
             AmbiguousNameError: several do.
         """
-        choices = [self.modality] if self.modality else list(self.domain.modalities)
+        usual = [modality for modality in self.domain.modalities if modality.fits_by_suffix]
+        choices = [self.modality] if self.modality else usual or list(self.domain.modalities)
         records, refusals = self._records([modality.name for modality in choices])
         if not records:
             raise ScopeError(" ".join(refusals.values()))

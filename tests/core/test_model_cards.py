@@ -15,7 +15,11 @@ from fieldguide.models.weights import resource_text, weight_paths
 from fieldguide.plugins import get_catalog
 from fieldguide.registry import CoreText, ModelRecord, RegistryError, parse_registry
 
-RECORDS = [record for record in get_catalog().registry.models if record.availability == "ready"]
+RECORDS = [
+    record
+    for record in get_catalog().registry.models
+    if record.availability == "ready" and record.files  # a widened model has its base's
+]
 RESEARCH = [record for record in RECORDS if record.research_only]
 
 

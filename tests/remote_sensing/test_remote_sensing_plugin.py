@@ -28,17 +28,20 @@ def class_set() -> dict[str, Any]:
     return content
 
 
-def test_the_domain_has_one_modality_that_reads_rasters_before_plain_images() -> None:
+def test_the_domain_reads_rasters_before_plain_images() -> None:
     (domain,) = plugin.register_domains()
-    (modality,) = domain.modalities
+    modality, more_bands = domain.modalities
+    assert (more_bands.name, more_bands.loader) == ("multispectral_scene", modality.loader)
+    assert (more_bands.broader, more_bands.fits_by_suffix) == (modality.name, False)
     assert (domain.name, domain.extra) == ("remote_sensing", "remote-sensing")
     assert (modality.name, modality.loader) == ("rgb_scene", ("geotiff", "image"))
     assert [option.name for option in domain.options] == ["bands", "sensor", "offset"]
 
 
 def test_every_repair_exists_and_gray_never_becomes_colour() -> None:
-    assert set(plugin.RGB_SCENE.repairs) <= set(REPAIRS)
-    assert GRAYSCALE_TO_RGB not in plugin.RGB_SCENE.repairs
+    for modality in (plugin.RGB_SCENE, plugin.MULTISPECTRAL_SCENE):
+        assert set(modality.repairs) <= set(REPAIRS)
+        assert GRAYSCALE_TO_RGB not in modality.repairs
 
 
 def test_every_template_takes_one_label() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -92,8 +92,18 @@ def _details(record: ModelRecord) -> Iterator[tuple[str, str]]:
     yield from _numbers(record)
     if record.contract is not None:
         yield "contract", contract_text(record.contract)
-    yield from ((key, str(value)) for key, value in record.settings.items())
+    yield from ((key, _setting_text(value)) for key, value in record.settings.items())
     yield from ((role, _file_text(weight)) for role, weight in record.files.items())
+
+
+def _setting_text(value: Any) -> str:
+    """Return a setting in one line; of records with names, the names and what they say."""
+    if not (isinstance(value, list | tuple) and value and isinstance(value[0], dict)):
+        return str(value)
+    parts = (
+        " ".join(str(v) if k == "name" else f"{k} {v}" for k, v in part.items()) for part in value
+    )
+    return "; ".join(parts)
 
 
 def _numbers(record: ModelRecord) -> Iterator[tuple[str, str]]:

@@ -168,12 +168,13 @@ class Reader:
         return self.preview_of(sample) if self.thumbnails else None
 
     def preview_of(self, sample: Sample) -> bytes | None:
-        """Return a small JPEG, or None when the sample is no RGB or gray image."""
+        """Return a small JPEG, or None when the sample has no display values of RGB or gray."""
         if self.preview is not None:
             return thumbnail(self.preview(sample))
-        if sample.units != SRGB8 or sample.bands not in (RGB, ("gray",)):
+        shown = ("gray",) if sample.bands == ("gray",) else RGB
+        if sample.units != SRGB8 or not set(shown) <= set(sample.bands):
             return None
-        return thumbnail(sample.array)
+        return thumbnail(sample.array[..., [sample.bands.index(band) for band in shown]])
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> bytes:

@@ -71,14 +71,19 @@ class EmbeddedImageTower(nn.Module):
     (24 pictures of ``models.probing``, each of the shipped checkpoints).
     """
 
-    def __init__(self, vision: EfficientNetLite0, join: Join) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, vision: EfficientNetLite0, join: Join, contract: InputContract) -> None:
         super().__init__()
         self.vision = vision
         self.join = join
+        for name, values in (("mean", contract.mean), ("std", contract.std)):
+            self.register_buffer(name, torch.tensor(values).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Map (N, 3, H, W) pixels of 0..255 to (N, D)."""
-        return self.join.image(self.vision, normalise(pixels))
+        """Map (N, C, H, W) pixels of 0..255 to (N, D)."""
+        return self.join.image(self.vision, (pixels.float() - self.mean) / self.std)
 
 
 class EmbeddedTextTower(nn.Module):
@@ -99,15 +104,19 @@ class EmbeddedEncoder:
 
     Attributes:
         network: both towers and what joins them; it can be tuned, see ``models.tunable``.
-        image_module: from (N, 3, H, W) uint8 pixels to (N, D) features, on ``device``.
+        image_module: from (N, C, H, W) uint8 pixels to (N, D) features, on ``device``.
         image_tower: what ``encode_images`` calls.
         text_module: from (N, T) token numbers to (N, D) features, on ``device``.
+        new_parameters: see ``models.tunable.HasNewParameters``.
+        first_convolution: path of the module in ``network`` that the pixels enter.
     """
 
     network: EmbeddedNetwork
     image_module: nn.Module
     image_tower: ImageTower
     text_module: nn.Module
+    new_parameters: tuple[str, ...] = ()
+    first_convolution = "vision.stem"
 
     def __init__(
         self,
@@ -159,12 +168,13 @@ class EmbeddedEncoder:
 
     def _use(self, network: EmbeddedNetwork) -> None:
         self.network = network.eval()
-        self.image_module = EmbeddedImageTower(network.vision, network.join).eval()
+        tower = EmbeddedImageTower(network.vision, network.join, self.contract)
+        self.image_module = tower.to(self.device).eval()
         self.image_tower = EagerTower(self.image_module, self.device)
         self.text_module = EmbeddedTextTower(network.text, network.join).eval()
 
     def encode_images(self, pixels: Tensor) -> Embeddings:
-        """Embed (N, 3, H, W) pixels of 0..255."""
+        """Embed (N, C, H, W) pixels of 0..255."""
         return Embeddings(unit_length(self.image_tower(pixels).numpy()), self.space)
 
     @torch.inference_mode()
@@ -180,7 +190,7 @@ class Join(nn.Module):
     logit_scale: float
 
     def image(self, vision: EfficientNetLite0, pixels: Tensor) -> Tensor:
-        """Map normalised pixels (N, 3, H, W) to (N, D)."""
+        """Map normalised pixels (N, C, H, W) to (N, D)."""
         raise NotImplementedError
 
     def text(self, vectors: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fieldguide.errors import WeightsError
 from fieldguide.models.digests import remembered
 from fieldguide.models.embeddings import Embeddings, SpaceId, unit_length
-from fieldguide.models.openclip_build import load_network
+from fieldguide.models.openclip_build import first_convolution, load_network
 from fieldguide.models.openclip_contract import open_clip_contract
 from fieldguide.models.openclip_files import Checkpoint, find_checkpoint
 from fieldguide.models.openclip_texts import TextFiles, find_text_files, make_tokenizer
@@ -39,17 +39,19 @@ class OpenClipEncoder:
 
     Attributes:
         network: open_clip's model; it can be tuned, see ``models.tunable``.
-        image_module: from (N, 3, H, W) uint8 pixels to (N, D) features, on ``device``.
+        image_module: from (N, C, H, W) uint8 pixels to (N, D) features, on ``device``.
         image_tower: what ``encode_images`` calls; at first the module itself in float32.
         text_module: from (N, T) token numbers to (N, D) features, on ``device``.
         checkpoint: the files it was made from.
         texts: those of the text side.
+        new_parameters: see ``models.tunable.HasNewParameters``.
     """
 
     network: Any
     image_module: nn.Module
     image_tower: ImageTower
     text_module: nn.Module
+    new_parameters: tuple[str, ...] = ()
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self.device = device
@@ -96,8 +98,13 @@ class OpenClipEncoder:
         self.image_tower = EagerTower(self.image_module, self.device)
         self.text_module = TextSide(network).eval()
 
+    @property
+    def first_convolution(self) -> str:
+        """Path of the module in ``network`` that the pixels enter."""
+        return first_convolution(self.network)
+
     def encode_images(self, pixels: Tensor) -> Embeddings:
-        """Embed (N, 3, H, W) pixels of 0..255."""
+        """Embed (N, C, H, W) pixels of 0..255."""
         vectors = self.image_tower(pixels)
         return Embeddings(unit_length(vectors.numpy()), self.space)
 
@@ -165,7 +172,7 @@ class FirstOutput(nn.Module):
         self.visual = visual
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (N, 3, H, W) normalised floats to (N, D)."""
+        """Map (N, C, H, W) normalised floats to (N, D)."""
         features = self.visual(images)
         vectors: Tensor = features[0] if isinstance(features, tuple) else features
         return vectors

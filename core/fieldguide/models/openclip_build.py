@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from open_clip.factory import convert_state_dict, convert_to_custom_text_state_dict
+from open_clip.timm_model import TimmModel
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -93,6 +94,14 @@ def make_network(config: OpenClipConfig, tower: Path | None) -> Any:
             f"{(str(error).splitlines() or [''])[0][:200]} Correct it, or save the model again "
             "with the open_clip version that made it."
         ) from error
+
+
+def first_convolution(network: Any) -> str:
+    """Return the path of the module that the pixels enter; "" where timm does not say it."""
+    if not isinstance(network.visual, TimmModel):
+        return "visual.conv1"
+    stated = network.visual.trunk.pretrained_cfg.get("first_conv")
+    return f"visual.trunk.{stated}" if isinstance(stated, str) else ""
 
 
 def fit(network: Any, tensors: Mapping[str, Tensor], source: Path) -> dict[str, Tensor]:

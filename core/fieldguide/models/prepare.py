@@ -8,7 +8,7 @@ import numpy as np
 
 from fieldguide.errors import ContractError
 from fieldguide.models.repairs import REPAIRS
-from fieldguide.models.resample import resample
+from fieldguide.models.resample import Box, resample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,19 +46,33 @@ def resize(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.uin
         return pixels
     method = contract.interpolation
     if contract.resize == "squash":
-        return resample(pixels, target, (0, 0, width, height), method)
+        return _resample(pixels, target, (0, 0, width, height), method)
     if contract.resize == "center_crop":
         scaled = _shorter_side_fits(size, target)
         if scaled[0] * scaled[1] > MAX_SCALED_PIXELS:  # a row of pixels would become a huge picture
             raise ContractError(f"{size[0]} x {size[1]} px is too thin. Cut it into tiles.")
-        return resample(pixels, scaled, _middle(scaled, target), method)
+        return _resample(pixels, scaled, _middle(scaled, target), method)
     scaled = _longer_side_fits(size, target)
     canvas = np.empty((height, width, pixels.shape[2]), np.uint8)
     canvas[:] = contract.fill or tuple(round(value) for value in contract.mean)
     left, top = (width - scaled[0]) // 2, (height - scaled[1]) // 2
     inside = canvas[top : top + scaled[1], left : left + scaled[0]]
-    inside[:] = resample(pixels, scaled, (0, 0, *scaled), method)
+    inside[:] = _resample(pixels, scaled, (0, 0, *scaled), method)
     return canvas
+
+
+def _resample(
+    pixels: NDArray[np.uint8], size_px: tuple[int, int], box: Box, interpolation: str
+) -> NDArray[np.uint8]:
+    """Resize pixels of any number of bands, each on its own, as Pillow does within a picture.
+
+    More than three at once would not do: Pillow takes a fourth channel for transparency and
+    multiplies the others by it.
+    """
+    if pixels.shape[2] in (1, 3):
+        return resample(pixels, size_px, box, interpolation)
+    bands = (np.ascontiguousarray(pixels[:, :, [place]]) for place in range(pixels.shape[2]))
+    return np.concatenate([resample(band, size_px, box, interpolation) for band in bands], axis=2)
 
 
 def _shorter_side_fits(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:

@@ -21,11 +21,10 @@ Repair = Callable[[Sample, InputContract], Sample]
 
 
 def select_bands_by_name(sample: Sample, wanted: InputContract) -> Sample:
-    """Take the contract's bands, in its order, by their names."""
-    places = [sample.bands.index(band) for band in wanted.bands]
-    return sample.repaired(
-        contract.SELECT_BANDS, array=sample.array[..., places], bands=wanted.bands
-    )
+    """Take the contract's bands, in its order, by their names; optional ones may be missing."""
+    bands = tuple(band for band in wanted.bands if band in sample.bands)
+    places = [sample.bands.index(band) for band in bands]
+    return sample.repaired(contract.SELECT_BANDS, array=sample.array[..., places], bands=bands)
 
 
 def grayscale_to_rgb(sample: Sample, wanted: InputContract) -> Sample:
@@ -62,9 +61,37 @@ def reflectance_to_display(sample: Sample, wanted: InputContract) -> Sample:
     draws true colour of Sentinel-2 and of Landsat surface reflectance (data sets
     COPERNICUS/S2_SR_HARMONIZED and LANDSAT/LC08/C02/T1_L2). Clouds and snow saturate.
     """
-    scaled = sample.array.astype(np.float64) * (255.0 / WHITE_REFLECTANCE)
-    array = np.nan_to_num(np.clip(scaled, 0, 255)).round().astype(np.uint8)
+    array = _spread(sample.array, 0.0, WHITE_REFLECTANCE)
     return sample.repaired(contract.REFLECTANCE_TO_DISPLAY, array=array, units=SRGB8)
+
+
+def reflectance_to_ranges(sample: Sample, wanted: InputContract) -> Sample:
+    """Map each band's own range of reflectance to 0..255, linearly and clipped; NaN becomes 0."""
+    ranges = dict(zip(wanted.bands, wanted.ranges or (), strict=True))
+    array = np.empty(sample.array.shape, np.uint8)
+    for place, band in enumerate(sample.bands):
+        array[..., place] = _spread(sample.array[..., place], *ranges[band])
+    return sample.repaired(contract.REFLECTANCE_TO_RANGES, array=array, units=SRGB8)
+
+
+def fill_missing_bands_with_mean(sample: Sample, wanted: InputContract) -> Sample:
+    """Give optional bands that the input lacks their mean, rounded to a whole byte.
+
+    Normalised, that is zero within half a byte: the band says nothing. The names are kept in the
+    sample's metadata as ``filled_bands``.
+    """
+    array = np.empty((*sample.size_px, len(wanted.bands)), np.uint8)
+    missing = []
+    for place, (band, mean) in enumerate(zip(wanted.bands, wanted.mean, strict=True)):
+        if band in sample.bands:
+            array[..., place] = sample.array[..., sample.bands.index(band)]
+        else:
+            array[..., place] = round(mean)
+            missing.append(band)
+    metadata = {**sample.metadata, "filled_bands": ",".join(missing)}
+    return sample.repaired(
+        contract.FILL_MISSING, array=array, bands=wanted.bands, metadata=metadata
+    )
 
 
 def fill_nodata_with_mean(sample: Sample, wanted: InputContract) -> Sample:
@@ -81,8 +108,16 @@ REPAIRS: Mapping[str, Repair] = {
     contract.SIXTEEN_TO_EIGHT: sixteen_bit_to_eight_bit,
     contract.STRETCH: stretch_percentiles_2_98,
     contract.REFLECTANCE_TO_DISPLAY: reflectance_to_display,
+    contract.REFLECTANCE_TO_RANGES: reflectance_to_ranges,
     contract.FILL_NODATA: fill_nodata_with_mean,
+    contract.FILL_MISSING: fill_missing_bands_with_mean,
 }
+
+
+def _spread(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
+    """Map low..high to 0..255, linearly and clipped; NaN becomes 0."""
+    scaled = (values.astype(np.float64) - low) * (255.0 / (high - low))
+    return np.asarray(np.nan_to_num(np.clip(scaled, 0, 255)).round(), dtype=np.uint8)
 
 
 def _valid(sample: Sample) -> NDArray[np.bool_]:

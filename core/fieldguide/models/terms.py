@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.errors import UsageError, WeightsError
+from fieldguide.models.openclip_names import LOCAL
 
 if TYPE_CHECKING:
     from fieldguide.contract import InputContract
@@ -40,7 +41,7 @@ def licence_line(record: ModelRecord) -> str | None:
     """Return what to say before the first use, in one line; None for free weights that ship."""
     if record.availability == "ready" and not (record.research_only or record.licence_limits):
         return None
-    if record.licence == "LicenseRef-unknown":  # a user's own model, which says nothing
+    if record.name == LOCAL:  # a user's own model says nothing, or its base does
         return None
     parts = [f"licence {record.licence}"]
     if record.research_only:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from fieldguide.models.embeddings import Encoder
+from fieldguide.models.embeddings import Encoder, SpaceId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +66,35 @@ class Tunable(Encoder, Protocol):
             logit_scale: of the changed model; None for the base's.
             contract: which differs from the base's in how sizes are fitted; None for the base's.
         """
+        ...
+
+
+@runtime_checkable
+class HasNewParameters(Protocol):
+    """An encoder some of whose parameters were not trained with the others.
+
+    Attributes:
+        new_parameters: their names in ``network``; a training trains them as a whole.
+    """
+
+    new_parameters: tuple[str, ...]
+
+
+@runtime_checkable
+class Widenable(Tunable, Protocol):
+    """An encoder of colour pictures that can be given more bands; see ``models.widened``.
+
+    Attributes:
+        space: the space of everything it returns.
+        new_parameters: as of ``HasNewParameters``; empty for a model as it was trained.
+    """
+
+    space: SpaceId
+    new_parameters: tuple[str, ...]
+
+    @property
+    def first_convolution(self) -> str:
+        """Path of the module in ``network`` that the pixels enter."""
         ...
 
 

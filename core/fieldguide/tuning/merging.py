@@ -85,6 +85,12 @@ def export_merged(
             "there is no checkpoint of it to merge into. Use it with the adapter beside: "
             f"--adapter {adapter.place or adapter.config.name}"
         )
+    if encoder.new_parameters:
+        raise AdapterError(
+            f"The model {encoder.space.model} takes the bands {', '.join(encoder.contract.bands)}, "
+            "which the configuration of an open_clip checkpoint cannot say. Use it with the "
+            f"adapter beside: --adapter {adapter.place or adapter.config.name}"
+        )
     if exists(folder):
         raise AdapterError(f"{folder} exists. Name a new --output folder.")
     tuned = attach_for_work(encoder, adapter, strength=strength)

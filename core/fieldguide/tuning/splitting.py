@@ -50,9 +50,9 @@ def split_image(encoder: Tunable, trained_names: Collection[str]) -> Split:
     Raises:
         AdapterError: the tower is not known.
     """
-    height, width = encoder.contract.size_px
+    shape = (2, len(encoder.contract.bands), *encoder.contract.size_px)
     generator = torch.Generator().manual_seed(0)
-    probe = torch.randint(0, 256, (2, 3, height, width), generator=generator, dtype=torch.uint8)
+    probe = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     whole = encoder.image_module
     return _split(image_layout(encoder), whole, trained_names, probe.to(encoder.device))
 

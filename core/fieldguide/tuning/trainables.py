@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fieldguide.errors import AdapterError
+from fieldguide.models.tunable import HasNewParameters
 from fieldguide.tuning.attention import SelfAttention
 from fieldguide.tuning.changes import Change, Offset
 from fieldguide.tuning.layouts.towers import image_layout, layout_of, text_layout
@@ -201,6 +202,15 @@ def projection_parameters(encoder: Tunable) -> tuple[str, ...]:
     """
     paths = (*image_layout(encoder).projection(), *text_layout(encoder).projection())
     return _names_below(encoder, paths)
+
+
+def new_parameters(encoder: Tunable) -> tuple[str, ...]:
+    """Return the names of parameters that were not trained with the others, such as new bands'.
+
+    A change of low rank could not make up for that, so every method that trains the image tower
+    trains them as a whole. Empty for most models.
+    """
+    return encoder.new_parameters if isinstance(encoder, HasNewParameters) else ()
 
 
 def _names_below(encoder: Tunable, paths: Iterable[str]) -> tuple[str, ...]:

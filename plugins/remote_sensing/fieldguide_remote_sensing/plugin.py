@@ -45,6 +45,20 @@ RGB_SCENE = ModalitySpec(
     extra=EXTRA,
 )
 
+MULTISPECTRAL_SCENE = RGB_SCENE.model_copy(
+    update={
+        "name": "multispectral_scene",
+        "summary": "satellite scene with more bands than red, green and blue",
+        "broader": RGB_SCENE.name,
+        "repairs": (
+            *RGB_SCENE.repairs,
+            "reflectance_to_ranges",
+            "fill_missing_bands_with_mean",
+        ),
+        "fits_by_suffix": False,
+    }
+)
+
 
 @hookimpl
 def register_domains() -> Iterable[DomainSpec]:
@@ -52,7 +66,7 @@ def register_domains() -> Iterable[DomainSpec]:
     yield DomainSpec(
         name=DOMAIN,
         summary="satellite and aerial images",
-        modalities=(RGB_SCENE,),
+        modalities=(RGB_SCENE, MULTISPECTRAL_SCENE),
         options=(
             OptionSpec(
                 name="bands",

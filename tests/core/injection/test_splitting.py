@@ -14,8 +14,9 @@ from fieldguide.tiny_checkpoints import KINDS
 from fieldguide.tuning.layouts.layers import find_layers, select_layers
 from fieldguide.tuning.layouts.towers import layout_of
 from fieldguide.tuning.lora import LoraLayers
-from fieldguide.tuning.splitting import Split, split_image, split_text
+from fieldguide.tuning.splitting import Split, image_parts, split_image, split_text
 from fieldguide.tuning.trainables import FullParameters, projection_parameters, stage_parameters
+from fieldguide.tuning.training.states import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +139,18 @@ def test_feature_maps_from_a_file_give_the_same_features(
         between = cut.prefix(pixels(encoder))
         read = tuple(torch.from_numpy(part.contiguous().numpy().copy()) for part in between)
         assert torch.equal(cut.suffix(read), encoder.image_module(pixels(encoder)))
+
+
+def test_every_stage_goes_on_from_what_the_one_before_gave_alone(
+    load: Callable[[str], Tunable], pixels: Callable[[Tunable], Tensor]
+) -> None:
+    encoder = load("embedded_conse")
+    cuts = range(1, 1 + len(layout_of(encoder, "image").stages()))
+    state: tuple[Tensor, ...] = (pixels(encoder),)
+    with torch.no_grad():
+        for part in image_parts(encoder, tuple(cuts)):
+            state = run(part, state)
+        assert torch.equal(state[0], encoder.image_module(pixels(encoder)))
 
 
 def test_a_tower_that_computes_in_another_way_is_refused(load: Callable[[str], Tunable]) -> None:

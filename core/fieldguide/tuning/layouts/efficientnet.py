@@ -134,12 +134,13 @@ class _Blocks(nn.Module):
         super().__init__()
         self.blocks = blocks
 
-    def forward(self, state: State) -> State:
-        """Run the blocks and pool what they give."""
+    def forward(self, state: State | Tensor) -> State:
+        """Run the blocks and pool what they give; the stem's feature map may come alone."""
+        given, *pooled = (state,) if isinstance(state, Tensor) else state
         # a feature map from a file is contiguous; the convolutions are twice as fast so
-        x = state[0].contiguous(memory_format=torch.channels_last)
+        x = given.contiguous(memory_format=torch.channels_last)
         x = self.blocks(x)
-        return (x, *state[1:], x.mean(dim=(2, 3)))
+        return (x, *pooled, x.mean(dim=(2, 3)))
 
 
 class _Head(nn.Module):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fieldguide.models.embedded import normalise
 from fieldguide.models.towers import NormalisedTower
 from fieldguide.tuning.layouts import (
     efficientnet,
@@ -54,9 +53,9 @@ def image_layout(encoder: Tunable) -> Layout:
     """
     network = encoder.network
     if kind_name(network) == efficientnet.EMBEDDED:
-        return _After(_Normalise(), efficientnet.EfficientNetLayout(network))
+        return _After(_normalisation(encoder), efficientnet.EfficientNetLayout(network))
     visual = _open_clip_tower(network, "visual")
-    return _After(_open_clip_normalisation(encoder), _visual_layout(visual, "visual"))
+    return _After(_normalisation(encoder), _visual_layout(visual, "visual"))
 
 
 def text_layout(encoder: Tunable) -> Layout:
@@ -115,8 +114,9 @@ def _text_layout(text: nn.Module, path: str) -> Layout:
     return opaque.UnknownTextLayout(text, path, hf_text.FAMILIES)
 
 
-def _open_clip_normalisation(encoder: Tunable) -> nn.Module:
-    tower = cast("NormalisedTower", encoder.image_module)
+def _normalisation(encoder: Tunable) -> nn.Module:
+    """Return what the image side does with pixels before its network gets them."""
+    tower = cast("NormalisedTower", encoder.image_module)  # the embedded one has the same buffers
     normalisation = NormalisedTower(nn.Identity(), [0.0], [1.0])
     normalisation.mean, normalisation.std = tower.mean, tower.std
     return normalisation
@@ -158,12 +158,6 @@ class _Before:
 
     def projection(self) -> tuple[str, ...]:
         return self.layout.projection()
-
-
-class _Normalise(nn.Module):
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Bring pixels of 0..255 to the embedded model's range."""
-        return normalise(pixels)
 
 
 class _UnitLength(nn.Module):

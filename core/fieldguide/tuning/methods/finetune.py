@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fieldguide.tuning.layouts.layout import Tower
 from fieldguide.tuning.methods.projector import ProjectorSettings
-from fieldguide.tuning.trainables import FullParameters, stage_parameters
+from fieldguide.tuning.trainables import FullParameters, new_parameters, stage_parameters
 from fieldguide.tuning.training.phase import Phase
 
 if TYPE_CHECKING:
@@ -41,5 +41,6 @@ class Finetune(ProjectorSettings):
         """Return the fit of the maps and that of the stages; see ``training.fits.Tuner``."""
         names = [n for tower in self.towers for n in stage_parameters(encoder, self.last_stages,
                                                                       tower)]  # fmt: skip
+        names += new_parameters(encoder) if "image" in self.towers else ()
         rates = ((FullParameters(names), self.learning_rate), *self.projection_rates(encoder))
         return (*self.projection_first(encoder), Phase("finetune", rates, self.epochs))

@@ -10,6 +10,7 @@ from fieldguide.tuning.layouts.layers import find_layers, select_layers
 from fieldguide.tuning.layouts.layout import Tower
 from fieldguide.tuning.lora import LoraLayers
 from fieldguide.tuning.methods.projector import ProjectorSettings
+from fieldguide.tuning.trainables import FullParameters, Trainables, new_parameters
 from fieldguide.tuning.training.phase import Phase
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Lora(ProjectorSettings):
         learning_rate: the largest, of the changes. Transformers want 1e-4 to 5e-4 (Zanella and Ben
             Ayed 2024, "Low-Rank Few-Shot Adaptation of Vision-Language Models", arXiv:2405.18541),
             the embedded model 2e-3.
+        new_rate: the largest learning rate of what is trained as a whole because it was not trained
+            before: the first convolution of a model with new bands; None for ``learning_rate``.
     """
 
     rank: int = Field(default=16, ge=1)
@@ -44,6 +47,7 @@ class Lora(ProjectorSettings):
     last_blocks: int | None = Field(default=None, ge=1)
     epochs: float = Field(default=12, gt=0)
     learning_rate: float = Field(default=5e-4, gt=0)
+    new_rate: float | None = Field(default=None, gt=0)
 
     def fits(self, encoder: Tunable, seed: int) -> Sequence[Fit]:
         """Return the fit of the maps and that of the layers; see ``training.fits.Tuner``."""
@@ -55,7 +59,14 @@ class Lora(ProjectorSettings):
         )
         alpha = 2.0 * self.rank if self.alpha is None else self.alpha
         changes = LoraLayers(layers, self.rank, alpha, self.dropout, seed)
-        both = Phase(
-            "lora", ((changes, self.learning_rate), *self.projection_rates(encoder)), self.epochs
+        rates: tuple[tuple[Trainables, float], ...] = (
+            (changes, self.learning_rate),
+            *self._new_rates(encoder),
+            *self.projection_rates(encoder),
         )
-        return (*self.projection_first(encoder), both)
+        return (*self.projection_first(encoder), Phase("lora", rates, self.epochs))
+
+    def _new_rates(self, encoder: Tunable) -> tuple[tuple[FullParameters, float], ...]:
+        names = new_parameters(encoder) if "image" in self.towers else ()
+        rate = self.learning_rate if self.new_rate is None else self.new_rate
+        return ((FullParameters(names), rate),) if names else ()
