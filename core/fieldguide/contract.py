@@ -66,9 +66,8 @@ class InputContract(Record):
             return self
         if len({len(self.bands), len(self.ranges), len(self.mean), len(self.std)}) > 1:
             raise ValueError("ranges, mean and std need one entry for each band")
-        for band, (low, high) in zip(self.bands, self.ranges, strict=True):
-            if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise ValueError(f"the range of {band} is {low} to {high}; it must rise")
+        for band, ends in zip(self.bands, self.ranges, strict=True):
+            check_range(band, ends)
         return self
 
     @model_validator(mode="after")
@@ -159,6 +158,18 @@ class InputContract(Record):
             f"its values are in {sample.units} and the model takes {self.units}. "
             "Name a model that takes them: --model."
         )
+
+
+def check_range(band: str, ends: tuple[float, float]) -> None:
+    """Raise ValueError when the values that become 0 and 255 do not rise, or cannot be told apart.
+
+    Args:
+        band: for the message.
+        ends: the two values.
+    """
+    low, high = ends
+    if not (low < high and math.isfinite(high - low) and math.isfinite(255 / (high - low))):
+        raise ValueError(f"the range of {band} is {low} to {high}; it must rise")
 
 
 def _no_data(reason: str) -> ContractError:

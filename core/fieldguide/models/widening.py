@@ -13,13 +13,12 @@ The same words stand in the settings of a registry record and in a YAML file tha
 from __future__ import annotations
 
 import json
-import math
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
-from fieldguide.contract import InputContract
+from fieldguide.contract import InputContract, check_range
 from fieldguide.errors import UsageError
 from fieldguide.plain_yaml import load_yaml
 from fieldguide.samples import RGB
@@ -59,9 +58,7 @@ class Band(Record):
 
     @model_validator(mode="after")
     def _its_range_rises(self) -> Self:
-        low, high = self.range
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"the range of {self.name} is {low} to {high}; it must rise")
+        check_range(self.name, self.range)
         return self
 
     @model_validator(mode="after")
@@ -71,6 +68,17 @@ class Band(Record):
         if self.name in RGB and self.optional:
             raise ValueError(f"{self.name} cannot be optional: no colour is made up")
         return self
+
+
+def _form_of_bands(value: Any) -> str:
+    """Return which form the bands have, so that only its faults show."""
+    return "model" if isinstance(value, str) else "list"
+
+
+Bands = Annotated[
+    Annotated[Name, Tag("model")] | Annotated[tuple[Band, ...], Tag("list")],
+    Discriminator(_form_of_bands),
+]
 
 
 class Widening(Record):
@@ -85,7 +93,7 @@ class Widening(Record):
     """
 
     base: str = Field(min_length=1)
-    bands: Name | tuple[Band, ...] = Field(union_mode="left_to_right")
+    bands: Bands
     base_wavelengths_nm: tuple[float, float, float] | None = None
 
     @model_validator(mode="after")
