@@ -14,9 +14,10 @@ from fieldguide.cli import cli
 from fieldguide.errors import UsageError
 from fieldguide.guides import Guide
 from fieldguide.plugins import get_catalog
-from fieldguide.samples import RGB
+from fieldguide.samples import REFLECTANCE, RGB, Sample
 from fieldguide.testing import write_tiny_checkpoint
 from fieldguide.tuning.changes import Offset
+from fieldguide_remote_sensing.sensors import find_sensor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,16 +176,36 @@ def test_the_shipped_ranges_and_means_follow_from_the_published_statistics() -> 
         assert band["optional"]
 
 
+def test_the_shipped_bands_are_those_of_the_sensor_in_its_order() -> None:
+    bands = get_catalog().registry.model("embedded_aid_sentinel2").settings["bands"]
+    sensor = find_sensor("sentinel2_l2a")
+    assert tuple(band["name"] for band in bands) == sensor.order
+    for band in bands:
+        known = sensor.band(band["name"])
+        assert known is not None
+        assert band["wavelength_nm"] == known.wavelength_nm
+
+
+def test_a_sample_in_memory_says_its_bands_and_reflectance(sensor: Path) -> None:
+    array = np.full((40, 40, 4), 0.15, np.float32)
+    scene = Sample(array, bands=("nir", "blue", "green", "red"), units=REFLECTANCE)
+    (row,) = of_more_bands(sensor).classify([scene], list(LABELS))
+    assert row.status == "ok"
+    assert row.reason == "repaired: select_bands_by_name, reflectance_to_ranges"
+
+
 @pytest.mark.shared_data
+@pytest.mark.parametrize("options", [{"bands": ",".join(L2A)},
+                                     {"sensor": "sentinel2_l2a", "offset": 0}],
+                         ids=["stretched", "reflectance"])  # fmt: skip
 def test_real_scenes_get_the_vectors_of_the_model_of_colours_until_it_is_tuned(
-    shared_data: Path, tmp_path: Path
+    options: dict[str, Any], shared_data: Path
 ) -> None:
     scenes = sorted((shared_data / "remote_sensing/sentinel2_l2a").glob("*.tif"))
     assert len(scenes) == 5
-    bands = {"bands": ",".join(L2A)}
     vectors = []
     for modality in ("rgb_scene", "multispectral_scene"):
-        guide = Guide("remote_sensing", modality=modality, options=bands)
+        guide = Guide("remote_sensing", modality=modality, options=options)
         items = guide.find(scenes)
         plan = guide.planner.plan(items, thumbnails=False)
         (batch,) = guide.encode(items, plan)
