@@ -12,6 +12,7 @@ from fieldguide.errors import AdapterError, UnknownNameError, UsageError
 from fieldguide.models.computing import image_side
 from fieldguide.models.load import load_encoder, named_model
 from fieldguide.models.tunable import Tunable, network_digest, sharing_copy
+from fieldguide.models.weights import resource_text
 from fieldguide.models.widened import widen
 from fieldguide.models.widening import parse_widening
 from fieldguide.plugins import get_catalog
@@ -275,7 +276,9 @@ def test_the_bands_may_be_those_of_a_registered_model_and_limits_are_the_bases(
     catalog = get_catalog()
     record = named_model(str(path), catalog)
     assert record.research_only
-    assert record.licence == catalog.registry.model("embedded_aid").licence
+    base_record = catalog.registry.model("embedded_aid")
+    assert (record.licence, record.scope) == (base_record.licence, base_record.scope)
+    assert "research use only" in resource_text(record, record.licence_file or "")
     file, registered = (
         load_encoder(each, catalog, torch.device("cpu"))
         for each in (record, catalog.registry.model("embedded_aid_sentinel2"))

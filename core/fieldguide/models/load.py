@@ -64,12 +64,12 @@ def named_model(name: str, catalog: Catalog) -> ModelRecord:
     return unregistered_model(name, catalog.registry)
 
 
-def base_model_of(widening: Widening, origin: str, catalog: Catalog) -> ModelRecord:
+def base_model_of(widening: Widening, folder: Path, catalog: Catalog) -> ModelRecord:
     """Return the record of the model that is widened.
 
     Args:
         widening: names it as ``--model`` does, or by a path relative to its file.
-        origin: folder of that file; "" for none.
+        folder: of that file or registry.
         catalog: whose registry knows models.
 
     Raises:
@@ -77,8 +77,8 @@ def base_model_of(widening: Widening, origin: str, catalog: Catalog) -> ModelRec
         UnknownNameError: it is not here.
     """
     base = widening.base
-    beside = Path(origin) / Path(base).expanduser()
-    is_beside = bool(origin) and not _is_registered(base, catalog) and beside.exists()
+    beside = folder / Path(base).expanduser()
+    is_beside = not _is_registered(base, catalog) and beside.exists()
     is_file = Path(base).suffix.lower() in WIDENING_SUFFIXES
     record = None if is_file else named_model(str(beside) if is_beside else base, catalog)
     if record is None or record.architecture == WIDENED:
@@ -90,22 +90,19 @@ def base_model_of(widening: Widening, origin: str, catalog: Catalog) -> ModelRec
 
 
 def _widened_model(path: Path, catalog: Catalog) -> ModelRecord:
-    """Return the record of a YAML file that widens a model; licence and limits are the base's."""
+    """Return the record of a YAML file that widens a model; scope and licence are the base's."""
     settings = read_widening(path)
-    base = base_model_of(parse_widening(settings, str(path)), str(path.parent), catalog)
-    return ModelRecord(
-        name=LOCAL,
-        summary=f"{base.summary}, with the bands of {path.name}",
-        architecture=WIDENED,
-        scope=(ANY,),
-        licence=base.licence,
-        licence_limits=base.licence_limits,
-        research_only=base.research_only,
-        licence_file="LICENSE" if base.research_only else None,
-        files={RECIPE: LocalFile(file=str(path))},
-        settings=settings,
-        origin=str(path.parent),
-    )
+    base = base_model_of(parse_widening(settings, str(path)), path.parent, catalog)
+    changes = {
+        "name": LOCAL,
+        "summary": f"{base.summary}, with the bands of {path.name}",
+        "architecture": WIDENED,
+        "contract": None,
+        "card": None,
+        "files": {RECIPE: LocalFile(file=str(path))},
+        "settings": settings,
+    }
+    return base.model_copy(update=changes)
 
 
 def lasting_name(name: str, catalog: Catalog) -> str:

@@ -9,6 +9,7 @@ whatever the other bands hold.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -41,10 +42,12 @@ def build_widened(record: ModelRecord, device: torch.device) -> Widenable:
     registry = catalog.registry
     told = parse_widening(record.settings, f"The record {record.name!r}")
     widening = told.resolved(lambda name: registry.model(name).settings)
-    base = base_model_of(widening, record.origin, catalog)
+    file = record.files.get(RECIPE)
+    recipe = Path(file.file) if isinstance(file, LocalFile) else None
+    folder = Path(record.origin) if recipe is None else recipe.parent
+    base = base_model_of(widening, folder, catalog)
     check_research(base)
-    recipe = record.files.get(RECIPE)
-    name = recipe.file if isinstance(recipe, LocalFile) else record.name
+    name = record.name if recipe is None else str(recipe)
     return widen(load_encoder(base, catalog, device), widening, name)
 
 
