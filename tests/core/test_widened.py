@@ -20,6 +20,8 @@ from fieldguide.samples import RGB
 from fieldguide.testing import write_tiny_checkpoint
 from fieldguide.tuning.layouts.towers import layout_of
 from fieldguide.tuning.merging import export_merged
+from fieldguide.tuning.methods.finetune import Finetune
+from fieldguide.tuning.methods.lora import Lora
 from fieldguide.tuning.splitting import split_image
 from fieldguide.tuning.trainables import FullParameters, new_parameters, stage_parameters
 
@@ -189,6 +191,19 @@ def test_bands_ranges_and_first_kernels_belong_to_the_space(
     assert len(spaces | {encoder.space.digest}) == len(told) + 1
     again = {"base": "other name", "bands": placed(700)}  # by name a wavelength only informs
     assert widened(encoder, again).space.digest in spaces
+
+
+@pytest.mark.parametrize("method", [Lora, Finetune])
+def test_the_new_kernels_train_as_a_whole_with_the_image_tower_and_not_without_it(
+    method: type[Lora | Finetune], base: Callable[[str], Tunable]
+) -> None:
+    wide = widened(base("vit"), more_bands())
+    (name,) = new_parameters(wide)
+    for towers, trains in ((("image",), True), (("text",), False), (("image", "text"), True)):
+        *_, last = method.model_validate({"towers": towers}).fits(wide, 0)
+        assert (name in last.names()) == trains
+    *_, last = method().fits(base("vit"), 0)
+    assert name not in last.names()
 
 
 def test_probes_of_backends_and_precisions_have_the_models_bands(
