@@ -154,7 +154,17 @@ class ArchitectureRecord(Record):
 
 
 class DatasetRecord(Record):
-    """One data set: where it comes from and under which licence."""
+    """One data set: where it comes from and under which licence.
+
+    Attributes:
+        classes: how many.
+        splits: images by split.
+        images: how many in all; None where not known.
+        size_bytes: of what is downloaded; None where not known.
+        download: address where it is got.
+        layout: the folders and files that a benchmark expects under --root, a line each.
+        how_to_get: commands to type, or steps where the owners want it got by hand.
+    """
 
     name: Name
     summary: str
@@ -163,6 +173,11 @@ class DatasetRecord(Record):
     modality: Name
     classes: int | None = Field(default=None, ge=1)
     splits: dict[str, int] = Field(default={})
+    images: int | None = Field(default=None, ge=1)
+    size_bytes: int | None = Field(default=None, ge=1)
+    download: Url | None = None
+    layout: tuple[str, ...] = ()
+    how_to_get: tuple[str, ...] = ()
 
 
 Unit = Literal["percent", "fraction", "percentage_points", "ratio", "count"]
@@ -185,6 +200,8 @@ class ReferenceRecord(Record):
         value: in ``unit``.
         interval: lower and upper end of the 95 % interval, in ``unit``.
         protocol: what counts: captions an image, size of the pool, normalisation, best-of-K ...
+        benchmark: name of the BenchmarkSpec that measures in the same way, or None; only with such
+            a one may it be compared.
         source: address of the table, paper or thread.
         trust: how the figure came here; :data:`TRUST_MEANS` says it in words.
         note: what misleads when the figure is compared.
@@ -199,6 +216,7 @@ class ReferenceRecord(Record):
     value: float
     interval: tuple[float, float] | None = None
     protocol: str = Field(min_length=1)
+    benchmark: Name | None = None
     source: Url
     trust: Trust
     note: str = ""

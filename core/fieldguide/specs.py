@@ -373,17 +373,26 @@ class WriterSpec(Spec):
 
 
 class BenchmarkSpec(Spec):
-    """A protocol with a published source. Target: ``(Guide, root: Path) -> Mapping[str, float]``.
+    """A protocol with a published source. Target: ``(Guide, root: Path) -> BenchmarkReport``.
+
+    A target that can be measured on a part of its data set also has ``on_subset``, called alike;
+    both are in ``fieldguide.benchmarks.report``.
 
     Attributes:
         source: address of the paper or data set.
         metric: the field's name of the main figure.
+        dataset: name of the registry's data set record, which says how to get it.
+        domain: whose models are measured.
+        modality: of the domain; by default found by the files.
     """
 
     kind: ClassVar[str] = "benchmark"
 
     source: str = Field(pattern=r"^https?://")
     metric: Name
+    dataset: Name
+    domain: Name
+    modality: Name | None = None
 
 
 MethodKind = Literal[
