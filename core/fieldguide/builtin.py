@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 api = API
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-TABLES = ("predictions", "matches", "regions", "evaluation", "embeddings")
+TABLES = ("predictions", "matches", "regions", "evaluation", "embeddings", "benchmark")
 
 
 @hookimpl
@@ -158,7 +158,7 @@ def register_writers() -> Iterable[WriterSpec]:
         suffixes=(".parquet",),
         results=TABLES,
     )
-    for kind in ("predictions", "matches", "evaluation"):
+    for kind in ("predictions", "matches", "evaluation", "benchmark"):
         yield WriterSpec(
             name=f"html_{kind}",
             summary=f"Self-contained HTML page of {kind}",

@@ -7,6 +7,7 @@ function ``fieldguide.guide``.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fieldguide.benchmarks.classification import Evaluation
+    from fieldguide.benchmarks.report import BenchmarkReport
     from fieldguide.localization.result import Regions
     from fieldguide.models.embeddings import Embeddings
     from fieldguide.retrieval.index import Index
@@ -116,6 +118,18 @@ class Guide:
         other = copy.copy(self)
         other.adapter = chosen
         other.planner = self.planner.with_adapter(chosen, self.planner.model or self._base(chosen))
+        return other
+
+    def for_modality(self, name: str) -> Guide:
+        """Return this guide for a modality where it has none; models that were built are shared.
+
+        Raises:
+            UnknownNameError: the domain has no such modality.
+        """
+        if self.planner.modality is not None:
+            return self
+        other = copy.copy(self)
+        other.planner = replace(self.planner, modality=find_modality(self.domain, name))
         return other
 
     def classify(  # noqa: PLR0913 - the front door
@@ -306,6 +320,23 @@ class Guide:
         return evaluate_predictions(
             predictions, label_column=label_column, group_column=group_column
         )
+
+    def benchmark(self, name: str, root: str | Path, *, subset: bool = False) -> BenchmarkReport:
+        """Measure the model on a public data set by a published protocol.
+
+        Args:
+            name: of the benchmark, see ``fieldguide benchmark --list``.
+            root: folder of the data set, in the layout in which its owners give it away.
+            subset: measure on what is there of it; the report then stands beside no published
+                figure.
+
+        Raises:
+            UnknownNameError: there is no such benchmark.
+            UsageError: it is of another domain, or its data set is not there or not whole.
+        """
+        from fieldguide.benchmarks.run import run_benchmark  # scikit-learn: 1 s
+
+        return run_benchmark(self, name, Path(root), subset=subset)
 
     def tune(
         self,

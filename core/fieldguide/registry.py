@@ -12,7 +12,7 @@ import difflib
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
@@ -63,6 +63,7 @@ __all__ = [
     "user_registry_path",
 ]
 
+NamedT = TypeVar("NamedT", ModelRecord, AdapterRecord, ArchitectureRecord, DatasetRecord)
 RECORD_KINDS = ("models", "adapters", "architectures", "datasets", "results")
 CHOICES = ("defaults", "recommended")
 USER_VARIABLE = "FIELDGUIDE_REGISTRY"
@@ -132,27 +133,19 @@ class Registry(Record):
         Raises:
             UnknownNameError: there is none; near names are told.
         """
-        for record in self.models:
-            if record.name == name:
-                return record
-        names = [record.name for record in self.models]
-        raise UnknownNameError(f"{_unknown('model', name, names)}\nRun 'fieldguide models'.")
+        return _find(self.models, "model", name, "\nRun 'fieldguide models'.")
 
     def adapter(self, name: str) -> AdapterRecord:
         """Return the adapter record of that name, or raise UnknownNameError."""
-        for record in self.adapters:
-            if record.name == name:
-                return record
-        names = [record.name for record in self.adapters] or ["none"]
-        raise UnknownNameError(f"{_unknown('adapter', name, names)}\nRun 'fieldguide adapters'.")
+        return _find(self.adapters, "adapter", name, "\nRun 'fieldguide adapters'.")
 
     def architecture(self, name: str) -> ArchitectureRecord:
         """Return the architecture record of that name, or raise UnknownNameError."""
-        for record in self.architectures:
-            if record.name == name:
-                return record
-        names = [record.name for record in self.architectures]
-        raise UnknownNameError(_unknown("architecture", name, names))
+        return _find(self.architectures, "architecture", name)
+
+    def dataset(self, name: str) -> DatasetRecord:
+        """Return the data set record of that name, or raise UnknownNameError."""
+        return _find(self.datasets, "data set", name)
 
     def results_of(self, model: str) -> tuple[ReferenceRecord, ...]:
         """Return the published figures of one model record."""
@@ -190,12 +183,20 @@ def _check_choice(label: str, modality: str, name: str, models: Mapping[str, Mod
         raise ValueError(f"{label}: {modality!r} names {name!r}, which this release cannot run")
 
 
+def _find(records: tuple[NamedT, ...], kind: str, name: str, hint: str = "") -> NamedT:
+    """Return the record of that name, or raise UnknownNameError with near names."""
+    for record in records:
+        if record.name == name:
+            return record
+    raise UnknownNameError(_unknown(kind, name, [record.name for record in records]) + hint)
+
+
 def _unknown(kind: str, name: str, names: list[str]) -> str:
     """Return what to say of a name that no record has: near names, or all there are."""
     message = f"No {kind} is named {name!r}."
     if close := difflib.get_close_matches(name.lower().replace("-", "_"), names):
         return f"{message} Did you mean {', '.join(map(repr, close))}?"
-    return f"{message} There are: {', '.join(names)}."
+    return f"{message} There are: {', '.join(names) or 'none'}."
 
 
 def user_registry_path() -> Path:

@@ -157,8 +157,10 @@ class DatasetRecord(Record):
     """One data set: where it comes from and under which licence.
 
     Attributes:
+        title: as its papers and the published results write it.
         classes: how many.
         splits: images by split.
+        overlaps: other sets of which it holds images.
         images: how many in all; None where not known.
         size_bytes: of what is downloaded; None where not known.
         download: address where it is got.
@@ -171,6 +173,8 @@ class DatasetRecord(Record):
     licence: str
     source: Url
     modality: Name
+    title: str = ""
+    overlaps: tuple[Name, ...] = ()
     classes: int | None = Field(default=None, ge=1)
     splits: dict[str, int] = Field(default={})
     images: int | None = Field(default=None, ge=1)

@@ -24,7 +24,7 @@ class Result:
     """Rows of one kind, with the record of how they were made.
 
     Attributes:
-        kind: "predictions", "matches", "evaluation" or "embeddings".
+        kind: "predictions", "matches", "evaluation", "embeddings" or "benchmark".
         provenance: versions, model, space, contract and counts.
     """
 

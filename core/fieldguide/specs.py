@@ -205,6 +205,7 @@ CORE_OPTIONS = frozenset(
         "general",
         "group_column",
         "help",
+        "how_to_get",
         "image",
         "json",
         "k",
@@ -218,6 +219,7 @@ CORE_OPTIONS = frozenset(
         "learning_rate",
         "licence",
         "licence_limits",
+        "list",
         "loss",
         "max_loss",
         "method",
@@ -257,6 +259,7 @@ CORE_OPTIONS = frozenset(
         "split_column",
         "strength",
         "strict",
+        "subset",
         "summary",
         "symmetries",
         "template",
@@ -361,7 +364,7 @@ class WriterSpec(Spec):
 
     Attributes:
         suffixes: the file endings it writes.
-        results: what it can write: "predictions", "matches", "regions", "evaluation".
+        results: what it can write: "predictions", "matches", "regions", "evaluation", "benchmark" ...
         domain: the only domain whose results it writes, before others of that suffix; None for all.
     """
 

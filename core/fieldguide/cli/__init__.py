@@ -14,6 +14,7 @@ import click
 from fieldguide import __version__
 from fieldguide.cli import screen
 from fieldguide.cli.adapters import adapters
+from fieldguide.cli.benchmark import benchmark
 from fieldguide.cli.classify import classify
 from fieldguide.cli.demo import demo
 from fieldguide.cli.doctor import doctor
@@ -42,8 +43,8 @@ def cli() -> None:
     """
 
 
-for _command in (classify, embed, index, search, locate, tune, evaluate, show, models, adapters,
-                 plugins, doctor, demo):  # fmt: skip
+for _command in (classify, embed, index, search, locate, tune, evaluate, benchmark, show, models,
+                 adapters, plugins, doctor, demo):  # fmt: skip
     cli.add_command(_command)
 
 

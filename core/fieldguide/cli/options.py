@@ -67,8 +67,7 @@ def chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="INPUTS...")
 
-domain_options = chain(
-    click.option("--domain", help="See 'plugins'; else that of the adapter, or general."),
+model_options = chain(
     click.option("--modality", help="Which of the domain's kinds of image; else by the files."),
     click.option(
         "--model", help="A name from 'models', hf-hub:ORG/NAME, ./FOLDER, or ARCHITECTURE:FILE."
@@ -76,6 +75,11 @@ domain_options = chain(
     click.option(
         "--out-of-scope", is_flag=True, help="Use a model on images it was not made for; marked."
     ),
+)
+
+domain_options = chain(
+    click.option("--domain", help="See 'plugins'; else that of the adapter, or general."),
+    model_options,
     click.option(
         "--root",
         multiple=True,

@@ -12,6 +12,7 @@ from fieldguide.data.files import atomic_path, utf8_text
 
 if TYPE_CHECKING:
     from fieldguide.benchmarks.classification import Evaluation
+    from fieldguide.benchmarks.report import BenchmarkReport
     from fieldguide.results import Matches, Predictions
 
 MAX_PICTURES = 2000
@@ -83,5 +84,16 @@ def write_evaluation(result: Evaluation, path: Path) -> None:
         title="Evaluation",
         result=result,
         confusion=confusion,
+        provenance=result.provenance,
+    )
+
+
+def write_benchmark(result: BenchmarkReport, path: Path) -> None:
+    """Write the figures, published ones of the same and of other protocols, and the protocol."""
+    render(
+        path,
+        "benchmark.html",
+        title=f"Benchmark: {result.benchmark}",
+        result=result,
         provenance=result.provenance,
     )

@@ -24,6 +24,20 @@ COLUMNS = {
     "matches": ("rank", "path", "similarity"),
     "evaluation": ("label", "support", "precision", "recall", "f1"),
     "embeddings": ("path", "status", "reason"),
+    "benchmark": (
+        "model",
+        "metric",
+        "part",
+        "value",
+        "low",
+        "high",
+        "unit",
+        "n",
+        "coverage",
+        "source",
+        "same_protocol",
+        "note",
+    ),
 }
 """What each kind of result always has, so that a table without rows has its columns too."""
 _TYPES = {"rank": pa.int64(), "label": pa.string(), "probability": pa.float64()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from fieldguide.data.files import read_bounded
 from fieldguide.errors import LoadError, UnknownNameError, UsageError
 from fieldguide.plain_yaml import load_yaml
-from fieldguide.specs import Name, Record, list_faults
+from fieldguide.specs import Name, Record, list_faults, stays_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,12 +29,14 @@ class ClassEntry(Record):
     Attributes:
         label: what is written into results.
         names: phrases that stand for it in prompts; the first is the canonical one.
+        aliases: how data sets write it: names of folders or of labels in their files.
         present: whole sentences that say it is there, for findings.
         absent: whole sentences that say it is not there.
     """
 
     label: str = Field(min_length=1)
     names: tuple[str, ...] = Field(min_length=1)
+    aliases: tuple[str, ...] = ()
     present: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
@@ -45,7 +47,8 @@ class ClassSet(Record):
     Attributes:
         version: changes when any prompt does.
         source: the paper or data set that defines the classes.
-        templates: prompts, each with one ``{}``.
+        templates: prompts, each with one ``{}``. A file may name another one beside it that
+            holds them: ``templates_file: NAME.yaml``, a list.
     """
 
     name: Name
@@ -68,15 +71,42 @@ class ClassSet(Record):
         check_templates(self.templates)
         return self
 
+    @model_validator(mode="after")
+    def _aliases_are_of_one_class(self) -> Self:
+        owners: dict[str, str] = {}
+        for entry in self.classes:
+            for alias in entry.aliases:
+                owner = owners.setdefault(bare(alias), entry.label)
+                if owner != entry.label:
+                    raise ValueError(f"{alias!r} is an alias of {owner!r} and of {entry.label!r}")
+        return self
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels in order."""
         return tuple(entry.label for entry in self.classes)
 
+    def by_alias(self) -> dict[str, str]:
+        """Return labels by the :func:`bare` aliases; a class without any goes by its label."""
+        return {
+            bare(alias): entry.label
+            for entry in self.classes
+            for alias in entry.aliases or (entry.label,)
+        }
+
     def prompts(self, templates: Sequence[str] | None = None) -> dict[str, list[str]]:
         """Return all prompts of each label: every template around every name."""
         used = self.templates if templates is None else templates
         return {entry.label: fill(used, entry.names) for entry in self.classes}
+
+
+def bare(name: str) -> str:
+    """Return a name without case, spaces and signs, which copies of a data set write differently.
+
+    >>> bare("Bare_Land") == bare("BareLand") == bare("bare land")
+    True
+    """
+    return "".join(character for character in name.casefold() if character.isalnum())
 
 
 def fill(templates: Iterable[str], names: Iterable[str]) -> list[str]:
@@ -160,7 +190,7 @@ def read_labels(path: Path) -> list[str]:
 
 def _read(path: Path) -> ClassSet:
     try:
-        return ClassSet.model_validate(load_yaml(path))
+        return ClassSet.model_validate(_with_templates(path))
     except (OSError, ValueError) as error:
         if isinstance(error, ValidationError):  # its own text writes out what aliases stand for
             raise UsageError(
@@ -169,3 +199,19 @@ def _read(path: Path) -> ClassSet:
         raise UsageError(f"{path} cannot be read: {error}. Check the path.") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not YAML: {error}. Edit the file.") from error
+
+
+def _with_templates(path: Path) -> Any:
+    """Return the content of a class set's file, with the templates of the file that it names.
+
+    Raises:
+        ValueError: the name could lead out of the folder.
+        OSError: one of the two cannot be read.
+        yaml.YAMLError: one of the two is not YAML.
+    """
+    content = load_yaml(path)
+    if not isinstance(content, dict) or "templates_file" not in content:
+        return content
+    rest = {name: value for name, value in content.items() if name != "templates_file"}
+    named = path.parent / stays_inside(str(content["templates_file"]))
+    return rest | {"templates": load_yaml(named)}

@@ -1,0 +1,188 @@
+"""Data sets with a folder a class, found in the layout in which their owners give them away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fieldguide.data.files import is_folder
+from fieldguide.data.inputs import Item
+from fieldguide.errors import UsageError
+from fieldguide.zeroshot.class_sets import bare, load_class_set
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fieldguide.plugins import Catalog
+    from fieldguide.zeroshot.class_sets import ClassSet
+
+LABEL = "label"
+NAMED = 5
+"""How many folders or files an error names."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images with one label each, as they lie in a folder.
+
+    Attributes:
+        items: N images, by class and then by name; their metadata hold the label as "label".
+        labels: (N,) the label of each.
+        whole: how many images the whole set has.
+    """
+
+    items: tuple[Item, ...]
+    labels: tuple[str, ...]
+    whole: int
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """A data set with a folder a class.
+
+    Attributes:
+        name: of its record in the registry; its benchmarks' names begin with it.
+        title: as its papers write it.
+        class_set: name of the class set whose aliases are the names of the folders.
+        places: where the class folders may lie under the root the user names, the usual one first;
+            "." is the root itself.
+        counts: images by label.
+        suffixes: endings of the images, lower case.
+    """
+
+    name: str
+    title: str
+    class_set: str
+    places: tuple[str, ...]
+    counts: Mapping[str, int]
+    suffixes: tuple[str, ...] = (".jpg",)
+
+    @property
+    def whole(self) -> int:
+        """How many images the whole set has."""
+        return sum(self.counts.values())
+
+    def find(self, root: Path, catalog: Catalog) -> LabelledImages:
+        """Return all images of the set.
+
+        Raises:
+            UsageError: it is not there, or it is not whole.
+        """
+        found, wrong = self._look(root, catalog)
+        if wrong:
+            raise UsageError(self._incomplete(root, found, wrong))
+        return _images(found, self.whole)
+
+    def find_subset(self, root: Path, catalog: Catalog) -> LabelledImages:
+        """Return the images of the set that are there.
+
+        Raises:
+            UsageError: none is there, or a class has more images than the set.
+        """
+        found, wrong = self._look(root, catalog)
+        if any(len(found[label]) > whole for label, whole in wrong.items()):
+            raise UsageError(self._incomplete(root, found, wrong))
+        return _images(found, self.whole)
+
+    def _look(self, root: Path, catalog: Catalog) -> tuple[dict[str, list[Path]], dict[str, int]]:
+        """Return the images of each label, and how many there should be where it is another number.
+
+        Raises:
+            UsageError: there is no folder of any class.
+        """
+        class_set = load_class_set(self.class_set, catalog)
+        some = self._folders_with_images(root, class_set)
+        found = {label: some.get(label, []) for label in class_set.labels}
+        return found, {label: self.counts[label] for label, paths in found.items()
+                       if len(paths) != self.counts[label]}  # fmt: skip
+
+    def _folders_with_images(self, root: Path, class_set: ClassSet) -> dict[str, list[Path]]:
+        by_alias = class_set.by_alias()
+        for place in self.places:
+            found: dict[str, list[Path]] = {}
+            for folder in sorted(_folders(root / place)):
+                label = by_alias.get(bare(folder.name))
+                if label is not None:
+                    found.setdefault(label, []).extend(_files(folder, self.suffixes))
+            if any(found.values()):
+                return found
+        expected = f"{self.places[0]}/ with a folder a class"
+        raise UsageError(absent(root, self.title, expected, self.name))
+
+    def _incomplete(
+        self, root: Path, found: Mapping[str, list[Path]], wrong: Mapping[str, int]
+    ) -> str:
+        shown = [f"{label} {len(found[label])} of {whole}" for label, whole in wrong.items()]
+        images = sum(map(len, found.values()))
+        text = f"{images} of {self.whole} images ({', '.join(shown[:NAMED])}"
+        text += " ...)" if len(shown) > NAMED else ")"
+        more = any(len(found[label]) > whole for label, whole in wrong.items())
+        return incomplete(root, self.title, text, more=more)
+
+
+def absent(root: Path, title: str, expected: str, dataset: str) -> str:
+    """Return what to say of a folder that holds nothing of a data set.
+
+    Args:
+        root: the folder.
+        title: of the data set.
+        expected: what should be there.
+        dataset: its name in the registry.
+    """
+    if not is_folder(root):
+        found = "it is no folder"
+    else:
+        names = sorted(_names(root))
+        found = f"it holds {', '.join(names[:NAMED])}" + (" ..." if len(names) > NAMED else "")
+        found = found if names else "it is empty"
+    return (
+        f"{root} holds no copy of {title}: {found}; expected is {expected}. How to get it: "
+        f"fieldguide benchmark {dataset} --how-to-get"
+    )
+
+
+def incomplete(root: Path, title: str, found: str, *, more: bool = False) -> str:
+    """Return what to say of a data set that is not as it was published.
+
+    Args:
+        root: the folder.
+        title: of the data set.
+        found: how much is there, and what is missing.
+        more: there are images that the published set does not have.
+    """
+    if more:
+        return f"{root} is not {title} as it was published: {found}. Remove what was added."
+    return (
+        f"{root} is a part of {title}: {found}. Get the rest, or measure on the part, which is "
+        "then named as such: --subset"
+    )
+
+
+def _images(found: Mapping[str, list[Path]], whole: int) -> LabelledImages:
+    pairs = [(path, label) for label, paths in found.items() for path in paths]
+    items = [
+        Item(path.absolute().as_posix(), path.as_posix(), path, metadata={LABEL: label})
+        for path, label in pairs
+    ]
+    return LabelledImages(tuple(items), tuple(label for _, label in pairs), whole)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (OSError, ValueError):
+        return []
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [folder / name for name in _names(folder) if is_folder(folder / name)]
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return the images of one class, by name; numbers in names do not count as numbers."""
+    return [
+        folder / name
+        for name in sorted(_names(folder))
+        if name.lower().endswith(suffixes) and not name.startswith(".")
+    ]

@@ -1,0 +1,157 @@
+"""Frozen vectors of labelled images, and the parts a protocol trains, chooses and reports on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fieldguide.benchmarks.measured import failures
+from fieldguide.errors import UsageError
+from fieldguide.models.embeddings import Embeddings
+from fieldguide.tuning.adapter_choice import require_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from fieldguide.benchmarks.labelled import LabelledImages
+    from fieldguide.data.inputs import Item
+    from fieldguide.data.pipeline import Row
+    from fieldguide.guides import Guide
+    from fieldguide.models.embeddings import Encoder, Vectors
+
+TRAIN_SHARE, VAL_SHARE = 0.6, 0.2
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The vectors of the items that could be used.
+
+    Attributes:
+        rows: which items have a vector, ascending.
+        embeddings: N vectors.
+        encoder: the model.
+        provenance: of the guide's job.
+        failed: path, status and reason of the others.
+    """
+
+    rows: tuple[int, ...]
+    embeddings: Embeddings
+    encoder: Encoder
+    provenance: Mapping[str, Any]
+    failed: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some labelled vectors.
+
+    Attributes:
+        vectors: (N, D) unit length.
+        labels: (N,) the label of each.
+    """
+
+    vectors: Vectors
+    labels: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.labels)
+
+    def take(self, rows: NDArray[np.int64]) -> Part:
+        """Return some of the rows."""
+        return Part(self.vectors[rows], self.labels[rows])
+
+    def joined(self, other: Part) -> Part:
+        """Return both, this one first."""
+        return Part(
+            np.concatenate([self.vectors, other.vectors]),
+            np.concatenate([self.labels, other.labels]),
+        )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A labelled set in three: to train on, to choose by and to report."""
+
+    train: Part
+    val: Part
+    test: Part
+
+
+def encode_all(guide: Guide, items: Sequence[Item]) -> Encoded:
+    """Return the vectors of items by the guide's model.
+
+    Raises:
+        UsageError: none of them could be used, or the guide's adapter is a probe.
+    """
+    require_vectors(guide.adapter)
+    plan = guide.planner.plan(items, thumbnails=False)
+    found: list[Embeddings] = []
+    rows: list[int] = []
+    failed: list[Row] = []
+    start = 0
+    for batch in guide.encode(items, plan):
+        rows += [start + place for place in batch.places]
+        failed += batch.failed
+        start += len(batch.rows)
+        if batch.embeddings is not None:
+            found.append(batch.embeddings)
+    if plan.encoder is None or not found:
+        reason = f" The first: {failed[0].reason}" if failed else ""
+        raise UsageError(f"None of the images could be used, so nothing is measured.{reason}")
+    vectors = Embeddings(np.concatenate([part.vectors for part in found]), found[0].space)
+    facts = guide.provenance(plan)
+    return Encoded(tuple(rows), vectors, plan.encoder, facts, failures(failed))
+
+
+def split_of(items: Sequence[Item], labels: Sequence[str]) -> tuple[str, ...]:
+    """Return "train", "val" or "test" of each item: 60, 20 and 20 % of each class.
+
+    The images of a class are put in the order of the SHA-256 of their file's name; the first
+    60 % are trained on, the next 20 % are chosen by. So a split depends on the files alone.
+
+    Args:
+        items: N items with paths.
+        labels: (N,) the label of each.
+    """
+    names = [item.path.name if item.path else item.name for item in items]
+    keys = [
+        (hashlib.sha256(name.encode(errors="surrogateescape")).digest(), name) for name in names
+    ]
+    parts = [""] * len(items)
+    for label in dict.fromkeys(labels):
+        rows = sorted(
+            (row for row, each in enumerate(labels) if each == label), key=keys.__getitem__
+        )
+        first = round(TRAIN_SHARE * len(rows))
+        second = first + round(VAL_SHARE * len(rows))
+        for place, row in enumerate(rows):
+            parts[row] = "train" if place < first else "val" if place < second else "test"
+    return tuple(parts)
+
+
+def encode_parts(guide: Guide, images: LabelledImages) -> tuple[Encoded, Parts]:
+    """Return the vectors of labelled images, and the three parts of them.
+
+    Raises:
+        UsageError: a part has no image of some class, or none could be used.
+    """
+    encoded = encode_all(guide, images.items)
+    splits = np.array(split_of(images.items, images.labels))[list(encoded.rows)]
+    labels = np.array(images.labels, dtype=str)[list(encoded.rows)]
+    parts = [
+        Part(encoded.embeddings.vectors[splits == part], labels[splits == part])
+        for part in ("train", "val", "test")
+    ]
+    for part, name in zip(parts, ("train", "val", "test"), strict=True):
+        if missing := sorted(set(images.labels) - set(part.labels.tolist())):
+            raise UsageError(
+                f"There are too few images for the part {name!r}: none is left of "
+                f"{', '.join(missing[:5])}. Give 5 or more of each class."
+            )
+    return encoded, Parts(*parts)

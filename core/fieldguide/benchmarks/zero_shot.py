@@ -1,0 +1,79 @@
+"""Zero-shot classification of a whole labelled set: top-1, mean of the classes, and each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fieldguide.benchmarks.classification import evaluate_predictions
+from fieldguide.benchmarks.labelled import LABEL
+from fieldguide.benchmarks.measured import Measured
+from fieldguide.benchmarks.report import Figure, percent
+from fieldguide.zeroshot.class_sets import load_class_set
+
+if TYPE_CHECKING:
+    from fieldguide.benchmarks.classification import Evaluation
+    from fieldguide.benchmarks.labelled import LabelledImages
+    from fieldguide.guides import Guide
+
+EVERY_LABEL = 1_000_000
+FIVE = 5
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """Classify every image by the prompts of a class set (Radford et al. 2021, arXiv:2103.00020).
+
+    Attributes:
+        class_set: name of the class set that is chosen from and prompted with.
+        name: what the benchmark's name ends with.
+    """
+
+    class_set: str
+    name: str = "zero_shot"
+
+    def measure(self, guide: Guide, images: LabelledImages) -> Measured:
+        """Measure top-1 and top-5 accuracy, their mean over classes, and each class's accuracy.
+
+        Raises:
+            UsageError: no image could be used, or the model's labels are others.
+        """
+        predictions = guide.classify(list(images.items), classes=self.class_set, top=EVERY_LABEL)
+        found = evaluate_predictions(predictions, label_column=LABEL)
+        return Measured(
+            figures=_figures(found),
+            used=found.classified,
+            protocol=self._protocol(guide),
+            provenance=predictions.provenance,
+            failed=tuple(
+                {"path": row.path, "status": row.status, "reason": row.reason}
+                for row in predictions
+                if not row.guesses
+            ),
+        )
+
+    def _protocol(self, guide: Guide) -> tuple[str, ...]:
+        used = load_class_set(self.class_set, guide.catalog)
+        return (
+            f"All images of the set; {len(used.classes)} classes of the class set {used.name} "
+            f"version {used.version}, {len(used.templates)} templates around each name.",
+            "The unit vectors of a class's prompts are averaged; the most similar class is the "
+            "answer.",
+            "Intervals: 95 %, 1,000 bootstrap samples of images.",
+        )
+
+
+def _figures(found: Evaluation) -> tuple[Figure, ...]:
+    n = found.classified
+    figures = [
+        percent("top1_accuracy", found.accuracy, n),
+        percent("mean_class_accuracy", found.macro_recall, n),
+    ]
+    if len(found.labels) > FIVE:
+        figures.append(percent("top5_accuracy", found.top5_accuracy, n))
+    for row in found.per_class:
+        if row.support:
+            figures.append(
+                Figure("class_accuracy", 100 * row.recall, None, None, row.support, part=row.label)
+            )
+    return tuple(figures)
