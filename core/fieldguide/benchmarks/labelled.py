@@ -11,7 +11,7 @@ from fieldguide.errors import UsageError
 from fieldguide.zeroshot.class_sets import bare, load_class_set
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from fieldguide.plugins import Catalog
@@ -47,7 +47,7 @@ class ClassFolders:
         class_set: name of the class set whose aliases are the names of the folders.
         places: where the class folders may lie under the root the user names, the usual one first;
             "." is the root itself.
-        counts: images by label.
+        counts: images by label, or of each class where all have as many.
         suffixes: endings of the images, lower case.
     """
 
@@ -55,13 +55,14 @@ class ClassFolders:
     title: str
     class_set: str
     places: tuple[str, ...]
-    counts: Mapping[str, int]
+    counts: Mapping[str, int] | int
     suffixes: tuple[str, ...] = (".jpg",)
 
-    @property
-    def whole(self) -> int:
-        """How many images the whole set has."""
-        return sum(self.counts.values())
+    def expected(self, labels: Iterable[str]) -> dict[str, int]:
+        """Return how many images of each label the whole set has."""
+        if isinstance(self.counts, int):
+            return dict.fromkeys(labels, self.counts)
+        return {label: self.counts[label] for label in labels}
 
     def find(self, root: Path, catalog: Catalog) -> LabelledImages:
         """Return all images of the set.
@@ -69,10 +70,11 @@ class ClassFolders:
         Raises:
             UsageError: it is not there, or it is not whole.
         """
-        found, wrong = self._look(root, catalog)
-        if wrong:
-            raise UsageError(self._incomplete(root, found, wrong))
-        return _images(found, self.whole)
+        found, expected = self._look(root, catalog)
+        have = {label: len(paths) for label, paths in found.items()}
+        if have != expected:
+            raise UsageError(self._incomplete(root, have, expected))
+        return _images(found, sum(expected.values()))
 
     def find_subset(self, root: Path, catalog: Catalog) -> LabelledImages:
         """Return the images of the set that are there.
@@ -80,13 +82,14 @@ class ClassFolders:
         Raises:
             UsageError: none is there, or a class has more images than the set.
         """
-        found, wrong = self._look(root, catalog)
-        if any(len(found[label]) > whole for label, whole in wrong.items()):
-            raise UsageError(self._incomplete(root, found, wrong))
-        return _images(found, self.whole)
+        found, expected = self._look(root, catalog)
+        have = {label: len(paths) for label, paths in found.items()}
+        if any(have[label] > expected[label] for label in expected):
+            raise UsageError(self._incomplete(root, have, expected))
+        return _images(found, sum(expected.values()))
 
     def _look(self, root: Path, catalog: Catalog) -> tuple[dict[str, list[Path]], dict[str, int]]:
-        """Return the images of each label, and how many there should be where it is another number.
+        """Return the images of each label, and how many there should be.
 
         Raises:
             UsageError: there is no folder of any class.
@@ -94,8 +97,7 @@ class ClassFolders:
         class_set = load_class_set(self.class_set, catalog)
         some = self._folders_with_images(root, class_set)
         found = {label: some.get(label, []) for label in class_set.labels}
-        return found, {label: self.counts[label] for label, paths in found.items()
-                       if len(paths) != self.counts[label]}  # fmt: skip
+        return found, self.expected(class_set.labels)
 
     def _folders_with_images(self, root: Path, class_set: ClassSet) -> dict[str, list[Path]]:
         by_alias = class_set.by_alias()
@@ -110,14 +112,13 @@ class ClassFolders:
         expected = f"{self.places[0]}/ with a folder a class"
         raise UsageError(absent(root, self.title, expected, self.name))
 
-    def _incomplete(
-        self, root: Path, found: Mapping[str, list[Path]], wrong: Mapping[str, int]
-    ) -> str:
-        shown = [f"{label} {len(found[label])} of {whole}" for label, whole in wrong.items()]
-        images = sum(map(len, found.values()))
-        text = f"{images} of {self.whole} images ({', '.join(shown[:NAMED])}"
-        text += " ...)" if len(shown) > NAMED else ")"
-        more = any(len(found[label]) > whole for label, whole in wrong.items())
+    def _incomplete(self, root: Path, have: Mapping[str, int], expected: Mapping[str, int]) -> str:
+        wrong = [
+            f"{label} {have[label]} of {n}" for label, n in expected.items() if have[label] != n
+        ]
+        text = f"{sum(have.values())} of {sum(expected.values())} images ("
+        text += ", ".join(wrong[:NAMED]) + (" ...)" if len(wrong) > NAMED else ")")
+        more = any(have[label] > expected[label] for label in expected)
         return incomplete(root, self.title, text, more=more)
 
 

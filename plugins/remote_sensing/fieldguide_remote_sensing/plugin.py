@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fieldguide.hookspecs import hookimpl
 from fieldguide.specs import (
+    BenchmarkSpec,
     CaptionConverterSpec,
     DomainSpec,
     LoaderSpec,
@@ -13,6 +14,7 @@ from fieldguide.specs import (
     OptionSpec,
     WriterSpec,
 )
+from fieldguide_remote_sensing.benchmarks.offers import benchmark_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +23,8 @@ api = 1
 
 DOMAIN = "remote_sensing"
 EXTRA = "remote-sensing"
+CLASS_SETS = ("aid", "aid_rs5m", "bigearthnet_19", "eurosat", "eurosat_rs5m", "patternnet",
+              "resisc45", "resisc45_rs5m", "rsscn7", "uc_merced")  # fmt: skip
 
 RGB_SCENE = ModalitySpec(
     name="rgb_scene",
@@ -87,7 +91,7 @@ def register_domains() -> Iterable[DomainSpec]:
             ),
         ),
         registry="fieldguide_remote_sensing:registry.yaml",
-        class_sets=("fieldguide_remote_sensing:prompts/aid.yaml",),
+        class_sets=tuple(f"fieldguide_remote_sensing:prompts/{name}.yaml" for name in CLASS_SETS),
         demo="fieldguide_remote_sensing.demo:demo_sets",
         extra=EXTRA,
     )
@@ -147,3 +151,9 @@ def register_writers() -> Iterable[WriterSpec]:
         domain=DOMAIN,
         extra=EXTRA,
     )
+
+
+@hookimpl
+def register_benchmarks() -> Iterable[BenchmarkSpec]:
+    """Offer protocols on public data sets."""
+    yield from benchmark_specs()

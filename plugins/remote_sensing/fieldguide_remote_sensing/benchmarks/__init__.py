@@ -1,0 +1,1 @@
+"""Public data sets of remote sensing: one file a set; each says its layout, size and traps."""
