@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fieldguide.hookspecs import API, PROJECT, Hooks
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.registry import read_resource
-from fieldguide.specs import DomainSpec, Offer, Spec
+from fieldguide.specs import BenchmarkSpec, DomainSpec, Offer, Spec
 from fieldguide.tiny_checkpoints import KINDS, model_config, write_checkpoint
 from fieldguide.zeroshot.class_sets import load_class_set
 
@@ -23,8 +23,8 @@ def check_plugin(plugin: ModuleType, catalog: Catalog | None = None) -> list[str
     """Return what is wrong with an installed plugin, one sentence each; empty when all is well.
 
     Checked: the api, the names of its hooks, that every target can be imported, that its domains'
-    loaders, checks, previews, class sets and registry exist and that their records name
-    architectures and modalities that are offered.
+    loaders, checks, previews, class sets and registry exist, that their records name
+    architectures and modalities that are offered, and that benchmarks name data sets that are.
     """
     catalog = catalog or get_catalog()
     faults = [] if getattr(plugin, "api", None) == API else [f"it does not say 'api = {API}'"]
@@ -34,6 +34,8 @@ def check_plugin(plugin: ModuleType, catalog: Catalog | None = None) -> list[str
             faults += _fault(f"the {offer.kind} {offer.name!r}", offer.load)
         if isinstance(offer, DomainSpec):
             faults += _domain_faults(offer, catalog)
+        if isinstance(offer, BenchmarkSpec):
+            faults += _benchmark_faults(offer, catalog)
     if not offers:
         faults.append("it offers nothing")
     return faults
@@ -47,6 +49,14 @@ def _offers(plugin: ModuleType, faults: list[str]) -> Iterable[Offer]:
             faults.append(f"{name} is no hook of api {API}")
             continue
         yield from function()
+
+
+def _benchmark_faults(spec: BenchmarkSpec, catalog: Catalog) -> list[str]:
+    of = f"of the benchmark {spec.name!r}"
+    return [
+        *_fault(f"the data set {of}", lambda: catalog.registry.dataset(spec.dataset)),
+        *_fault(f"the domain {of}", lambda: catalog.domains[spec.domain]),
+    ]
 
 
 def _domain_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:

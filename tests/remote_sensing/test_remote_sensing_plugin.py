@@ -68,7 +68,7 @@ def test_the_plugin_imports_nothing_heavy() -> None:
 
 def test_the_registry_is_valid_and_says_where_aid_comes_from() -> None:
     registry = read_resource("fieldguide_remote_sensing:registry.yaml", "remote_sensing")
-    (record,) = registry.datasets
+    record = registry.dataset("aid_rsicd")
     assert record.source == "https://arxiv.org/abs/1608.05167"
     assert sum(record.splits.values()) == 2827
 
@@ -94,4 +94,6 @@ def test_the_labels_are_those_of_the_data_set(shared_data: Path, class_set: dict
     splits = [row["split"] for row in rows]
     registry = read_resource("fieldguide_remote_sensing:registry.yaml", "remote_sensing")
     assert {entry["label"] for entry in class_set["classes"]} == {row["label"] for row in rows}
-    assert registry.datasets[0].splits == {name: splits.count(name) for name in set(splits)}
+    assert registry.dataset("aid_rsicd").splits == {
+        name: splits.count(name) for name in set(splits)
+    }
