@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.zeroshot.class_sets import bare, load_class_set
 from fieldguide_remote_sensing import plugin
@@ -15,6 +18,9 @@ from fieldguide_remote_sensing.benchmarks import (
     rsscn7,
     uc_merced,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # the folders of the archives that the owners give away, copied from their listings
 FOLDERS = {
@@ -122,3 +128,12 @@ def test_clip_templates_are_those_of_its_authors() -> None:
         "a centered satellite photo of the {}.",
     )
     assert len(load_class_set("resisc45", catalog).templates) == 18
+
+
+@pytest.mark.shared_data
+def test_a_part_of_aid_is_found_in_its_folders_and_known_as_a_part(shared_data: Path) -> None:
+    root = shared_data / "remote_sensing/aid_rsicd"
+    found = aid.DATA.find_subset(root, get_catalog())
+    assert (len(found.items), len(set(found.labels)), found.whole) == (2827, 30, 10_000)
+    with pytest.raises(UsageError, match=r"a part of AID: 2827 of 10000 images"):
+        aid.DATA.find(root, get_catalog())

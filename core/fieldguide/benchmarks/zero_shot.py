@@ -55,8 +55,9 @@ class ZeroShot:
     def _protocol(self, guide: Guide) -> tuple[str, ...]:
         used = load_class_set(self.class_set, guide.catalog)
         return (
-            f"All images of the set; {len(used.classes)} classes of the class set {used.name} "
-            f"version {used.version}, {len(used.templates)} templates around each name.",
+            f"All images that are there, of any split; {len(used.classes)} classes of the class "
+            f"set {used.name} version {used.version}, {len(used.templates)} templates around each "
+            "name.",
             "The unit vectors of a class's prompts are averaged; the most similar class is the "
             "answer.",
             "Intervals: 95 %, 1,000 bootstrap samples of images.",

@@ -48,6 +48,8 @@ def benchmark_specs() -> Iterator[BenchmarkSpec]:
     for dataset, source in CAPTION_SETS.items():
         summary = "recall both ways with five captions an image, test split"
         yield _spec(dataset, "retrieval", summary, source, "mean_recall")
+    summary = "mean average precision over 19 classes, red, green and blue, test split"
+    yield _spec("bigearthnet", "zero_shot", summary, "https://arxiv.org/abs/2407.03653", "map")
 
 
 def _spec(dataset: str, protocol: str, summary: str, source: str, metric: str) -> BenchmarkSpec:
