@@ -87,6 +87,15 @@ def test_a_patch_without_a_band_is_counted_out(root: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_whole_split_is_complete(root: Path) -> None:
+    guide = fg.guide("remote_sensing").for_modality("rgb_scene")
+    report = bigearthnet.BigEarthNetZeroShot(whole=3)(guide, root)
+    assert str(report.coverage) == "complete: 3 of 3"
+    assert report.main.value == pytest.approx(
+        sum(row.value for row in report.figures[1:]) / 4  # 4 classes occur
+    )
+
+
 def test_a_partial_split_is_refused_and_names_what_is_missing(root: Path) -> None:
     write_table(root, split=["test"] * 4)
     with pytest.raises(UsageError, match=rf"3 of 119825 patches .*\({TILE}_3_7 not there\)"):

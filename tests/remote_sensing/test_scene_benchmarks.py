@@ -15,7 +15,10 @@ import torch
 from PIL import Image
 
 import fieldguide as fg
+from fieldguide.benchmarks.labelled import ClassFolders
+from fieldguide.benchmarks.measured import LabelledBenchmark
 from fieldguide.benchmarks.published import published_beside, training_overlap
+from fieldguide.benchmarks.zero_shot import ZeroShot
 from fieldguide.cli import main
 from fieldguide.errors import UnknownNameError, UsageError
 from fieldguide.plugins import get_catalog
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     Run = Callable[..., tuple[int, str, str]]
 
 SPECS = list(plugin.register_benchmarks())
+EUROSAT = ("AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture",
+           "PermanentCrop", "Residential", "River", "SeaLake")  # fmt: skip
 RSSCN7 = ("aGrass", "bField", "cIndustry", "dRiverLake", "eForest", "fResident", "gParking")
 
 
@@ -220,6 +225,32 @@ def test_published_figures_of_the_same_prompts_are_told_from_others() -> None:
     same = [(row.model, row.value) for row in found if row.same_protocol]
     assert same == [("GeoRSCLIP ViT-H-14", 67.47), ("GeoRSCLIP ViT-B-32", 61.4)]
     assert any(not row.same_protocol and "OpenAI" in row.model for row in found)
+
+
+def test_published_figures_stand_beside_a_whole_set_and_beside_no_part_of_it(
+    tmp_path: Path,
+) -> None:
+    data = ClassFolders("eurosat", "EuroSAT", "eurosat", ("EuroSAT_RGB",), counts=1)
+    small = LabelledBenchmark(data, ZeroShot("eurosat_rs5m", "zero_shot_rs5m"))
+    for place, folder in enumerate(EUROSAT):
+        picture(tmp_path / "EuroSAT_RGB" / folder / "x_1.jpg", place)
+    report = small(guide().for_modality("rgb_scene"), tmp_path)
+    assert str(report.coverage) == "complete: 10 of 10"
+    assert [row.value for row in report.published if row.same_protocol] == [67.47, 61.4]
+    (tmp_path / "EuroSAT_RGB/River/x_1.jpg").unlink()
+    part = small.on_subset(guide().for_modality("rgb_scene"), tmp_path)
+    assert (str(part.coverage), part.published) == ("subset: 9 of 10", ())
+
+
+def test_a_damaged_image_makes_a_whole_set_a_part(tmp_path: Path) -> None:
+    data = ClassFolders("eurosat", "EuroSAT", "eurosat", ("EuroSAT_RGB",), counts=1)
+    small = LabelledBenchmark(data, ZeroShot("eurosat_rs5m", "zero_shot_rs5m"))
+    for place, folder in enumerate(EUROSAT):
+        picture(tmp_path / "EuroSAT_RGB" / folder / "x_1.jpg", place)
+    (tmp_path / "EuroSAT_RGB/River/x_1.jpg").write_bytes(b"\xff\xd8 no more")
+    report = small(guide().for_modality("rgb_scene"), tmp_path)
+    assert (str(report.coverage), report.published) == ("subset: 9 of 10", ())
+    assert len(report.failed) == 1
 
 
 def test_a_guide_of_another_domain_is_refused(scenes: Path) -> None:

@@ -106,7 +106,15 @@ def make_report(
     registry, coverage = guide.catalog.registry, Coverage(measured.used, whole)
     metrics = {figure.metric for figure in measured.figures}
     beside = published_beside(registry, benchmark, dataset, metrics) if coverage.complete else ()
-    facts = {"benchmark": benchmark, "dataset": dataset, "coverage": str(coverage)}
+    warnings = (*training_overlap(guide, measured.provenance, dataset), *measured.traps, *traps)
+    facts = {
+        "benchmark": benchmark,
+        "dataset": dataset,
+        "coverage": str(coverage),
+        "protocol": measured.protocol,
+        "traps": warnings,
+        "failed": measured.failed,
+    }
     return BenchmarkReport(
         benchmark=benchmark,
         dataset=dataset,
@@ -116,7 +124,7 @@ def make_report(
         protocol=measured.protocol,
         provenance={**measured.provenance, **facts},
         published=beside,
-        traps=(*training_overlap(guide, measured.provenance, dataset), *measured.traps, *traps),
+        traps=warnings,
         failed=measured.failed,
     )
 

@@ -171,8 +171,9 @@ def result_lines(results: Iterable[ReferenceRecord]) -> Iterator[str]:
     groups: dict[tuple[str, ...], list[ReferenceRecord]] = {}
     for result in results:
         key = (result.dataset, result.metric, result.protocol, result.source, result.trust)
-        groups.setdefault((*key, result.note), []).append(result)
-    for (dataset, metric, protocol, source, trust, note), members in sorted(groups.items()):
+        groups.setdefault((*key, result.note, result.benchmark or ""), []).append(result)
+    for group, members in sorted(groups.items()):
+        dataset, metric, protocol, source, trust, note, benchmark = group
         yield f"{dataset}: {metric}"
         for result in sorted(members, key=lambda r: -r.value):
             record = f" [{result.model}]" if result.model else ""
@@ -181,6 +182,8 @@ def result_lines(results: Iterable[ReferenceRecord]) -> Iterator[str]:
         if note:
             yield from _wrapped("  note: ", note)
         yield f"  source: {source} ({trust})"
+        if benchmark:
+            yield f"  same protocol: fieldguide benchmark {benchmark} --root FOLDER"
 
 
 def value_text(result: ReferenceRecord) -> str:
