@@ -364,7 +364,7 @@ class WriterSpec(Spec):
 
     Attributes:
         suffixes: the file endings it writes.
-        results: what it can write: "predictions", "matches", "regions", "evaluation", "benchmark" ...
+        results: what it can write: "predictions", "matches", "regions", "evaluation" ...
         domain: the only domain whose results it writes, before others of that suffix; None for all.
     """
 
