@@ -177,8 +177,25 @@ def register_methods() -> Iterable[MethodSpec]:
         target="fieldguide.zeroshot.classifier:build_classifier",
         role="classifier",
     )
+    yield from _composers()
     yield from _tuners()
     yield from _losses()
+
+
+def _composers() -> Iterable[MethodSpec]:
+    """Yield the ways to search by an image and a text; ``docs/composed_search.md`` says more."""
+    yield MethodSpec(
+        name="weicom",
+        summary="Places of both similarities in the corpus, averaged (Psomas et al. 2024)",
+        target="fieldguide.retrieval.weicom:WeiCom",
+        role="composer",
+    )
+    yield MethodSpec(
+        name="raw_average",
+        summary="Weighted mean of the two similarities as they are",
+        target="fieldguide.retrieval.raw_average:RawAverage",
+        role="composer",
+    )
 
 
 def _tuners() -> Iterable[MethodSpec]:

@@ -141,7 +141,8 @@ class Match:
     """One row of an index that fits a query.
 
     Attributes:
-        similarity: cosine with the query, -1 to 1.
+        similarity: cosine with the query, -1 to 1; the score of a query of several parts.
+        terms: what the score of a query of several parts was made of, by the name of a column.
     """
 
     rank: int
@@ -150,6 +151,7 @@ class Match:
     similarity: float
     metadata: Mapping[str, Any] = field(default_factory=dict)
     thumbnail: bytes | None = field(default=None, repr=False)
+    terms: Mapping[str, float] = field(default_factory=dict)
 
 
 class Matches(Rows[Match]):
@@ -162,8 +164,11 @@ class Matches(Rows[Match]):
         self.query = query
 
     def records(self) -> list[dict[str, Any]]:
-        """Return rank, path, similarity and metadata of each match; its own columns win."""
-        own = [{"rank": m.rank, "path": m.path, "similarity": m.similarity} for m in self._rows]
+        """Return rank, path, similarity, terms and metadata of each match; its own columns win."""
+        own = [
+            {"rank": m.rank, "path": m.path, "similarity": m.similarity, **m.terms}
+            for m in self._rows
+        ]
         return [row | {**m.metadata, **row} for row, m in zip(own, self._rows, strict=True)]
 
 

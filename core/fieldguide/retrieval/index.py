@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from fieldguide.data.store_job import fill
 from fieldguide.errors import ScopeError, UsageError
 from fieldguide.results import Matches, StoreReport
+from fieldguide.retrieval.composed_search import composed_search
+from fieldguide.retrieval.composing import DEFAULT_WEIGHT
 from fieldguide.retrieval.lance_index import LanceIndex
 from fieldguide.writers.provenance import make_provenance
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fieldguide.guides import Guide
+    from fieldguide.models.embeddings import SpaceId
+    from fieldguide.retrieval.composing import Composer
+
+COMPOSER = "weicom"
 
 
 class Index:
@@ -42,34 +48,82 @@ class Index:
         image: Any = None,
         k: int = 10,
         where: str | None = None,
+        composer: str | None = None,
+        weight: float | None = None,
     ) -> Matches:
-        """Return the rows nearest to a text or to an image, best first.
+        """Return the rows nearest to a text, to an image, or to both together, best first.
 
         Args:
             text: what to look for, in words.
-            image: in place of text, a path, Pillow image or array.
+            image: a path, Pillow image or array; with a text, it is what the text changes.
             k: how many rows.
             where: a filter on metadata, such as ``cloud_cover < 10 and sensor == "NAIP"``.
+            composer: how an image and a text make one score: "weicom", "raw_average", or that of a
+                plugin.
+            weight: of the text beside an image, 0 to 1; by default 0.5.
+
+        Returns:
+            Matches; for an image with a text each carries what its score was made of.
 
         Raises:
-            UsageError: neither or both of text and image are given.
+            UsageError: neither text nor image is given, or a composer or weight without both.
+            UnknownNameError: no such composer.
             SpaceMismatchError: the index was made with another model.
             WhereError: the filter cannot be read.
         """
-        if (text is None) == (image is None):
-            raise UsageError("Search with a text or with an image: give one of them.")
+        if text is None and image is None:
+            raise UsageError("Search with a text, with an image, or with both.")
         if text is not None and not text.strip():
             raise UsageError("The query is empty. Say in words what to look for.")
+        if text is not None and image is not None:
+            return self._composed(text, image, composer, weight, k=k, where=where)
+        if composer is not None or weight is not None:
+            raise UsageError(
+                "A composer and a weight are for a query of an image and a text: give both."
+            )
         encode = self.guide.encode_image if text is None else self.guide.encode_text
         query = encode(image if text is None else text)
         shown = text if text is not None else f"image {image}"
-        facts = make_provenance(
-            index=str(self.store.folder), domain=self.guide.domain.name, query=shown, k=k,
-            where=where, device=str(self.guide.device),
-            model={"name": query.space.model}, space=query.space.model_dump(),
-            space_digest=query.space.digest,
-        )  # fmt: skip
+        facts = self._facts(query.space, query=shown, k=k, where=where)
         return Matches(shown, self.store.search(query, k, where), facts)
+
+    def _composed(
+        self,
+        text: str,
+        image: Any,
+        composer: str | None,
+        weight: float | None,
+        *,
+        k: int,
+        where: str | None,
+    ) -> Matches:
+        name, share = composer or COMPOSER, DEFAULT_WEIGHT if weight is None else weight
+        compose = self._composer(name, share)
+        of_image, of_text = self.guide.encode_image(image), self.guide.encode_text(text)
+        found = composed_search(self.store, of_image, of_text, compose, k=k, where=where)
+        shown = f"image {image} and {text}"
+        facts = self._facts(
+            of_text.space, query=shown, k=k, where=where, composer=name, text_weight=share
+        )
+        return Matches(shown, found, facts)
+
+    def _composer(self, name: str, weight: float) -> Composer:
+        spec = self.guide.catalog.methods[name]
+        if spec.role != "composer":
+            raise UsageError(f"{name!r} is a {spec.role}, no composer. Name one: {COMPOSER}")
+        composer: Composer = spec.load()(weight)
+        return composer
+
+    def _facts(self, space: SpaceId, **facts: Any) -> dict[str, Any]:
+        return make_provenance(
+            index=str(self.store.folder),
+            domain=self.guide.domain.name,
+            device=str(self.guide.device),
+            model={"name": space.model},
+            space=space.model_dump(),
+            space_digest=space.digest,
+            **facts,
+        )
 
     def add(self, inputs: Any) -> StoreReport:
         """Embed and add images; those that are there and unchanged are kept as they are."""

@@ -28,15 +28,17 @@ from fieldguide.data.files import (
 )
 from fieldguide.errors import LoadError, StoreError, UsageError
 from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
-from fieldguide.results import Match
 from fieldguide.retrieval.lance_filter import metadata_columns, to_lance
+from fieldguide.retrieval.match_rows import MATCH_COLUMNS, make_match
 from fieldguide.retrieval.panics import engine, silent_panics
 from fieldguide.retrieval.where import parse_where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fieldguide.data.pipeline import Row
+    from fieldguide.results import Match
+    from fieldguide.retrieval.conditions import Condition
 
 ABOUT_FILE = "index.json"
 TABLE = "items"
@@ -48,7 +50,7 @@ KEEP_VERSIONS = datetime.timedelta(minutes=1)
 _IDS_PER_DELETE = 500
 _SQL_TYPES = {"b_": "boolean", "n_": "double", "t_": "string"}
 MAX_ABOUT_BYTES = 2**20
-_RESULT_COLUMNS = ["id", "path", "metadata", "thumbnail", "_distance"]
+ROWS_A_BATCH = 4096
 
 
 class LanceIndex:
@@ -145,7 +147,7 @@ class LanceIndex:
         """
         before = len(self)
         names = ["'" + utf8_text(name).replace("'", "''") + "'" for name in ids]
-        condition = None if where is None else self._filter(where)
+        condition = None if where is None else self._filter(parse_where(where))
         with engine(self.folder):
             for start in range(0, len(names), _IDS_PER_DELETE):
                 some = ", ".join(names[start : start + _IDS_PER_DELETE])
@@ -166,30 +168,52 @@ class LanceIndex:
             SpaceMismatchError: the query is of another space; both are named.
             WhereError: the filter cannot be read.
         """
-        require_same_space(self.space, query.space, f"The index {self.folder}")
-        if len(query) != 1:
-            raise UsageError(f"{len(query)} query vectors where one belongs. Search one by one.")
-        if k < 1:
-            raise UsageError(f"k is {k}. Ask for one result or more.")
-        condition = None if where is None else self._filter(where)
+        self.check_query(query, k)
+        condition = None if where is None else self._filter(parse_where(where))
         with engine(self.folder):
             scan = self._table.search(query.vectors[0], vector_column_name="vector")
-            scan = scan.distance_type("dot").bypass_vector_index().limit(k).select(_RESULT_COLUMNS)
+            scan = scan.distance_type("dot").bypass_vector_index().limit(k)
+            scan = scan.select([*MATCH_COLUMNS, "_distance"])
             if condition is not None:
                 scan = scan.where(condition, prefilter=True)
             rows = scan.to_list()
             rows.sort(key=lambda row: (row["_distance"], row["id"]))
             return [
-                Match(
-                    rank=rank,
-                    path=row["path"],
-                    id=row["id"],
-                    similarity=1.0 - row["_distance"],
-                    metadata=dict(json.loads(row["metadata"])),
-                    thumbnail=row["thumbnail"],
-                )
+                make_match(row, rank, 1.0 - row["_distance"])
                 for rank, row in enumerate(rows, start=1)
             ]
+
+    def check_query(self, query: Embeddings, k: int) -> None:
+        """Raise SpaceMismatchError or UsageError unless one vector of this space asks for rows."""
+        require_same_space(self.space, query.space, f"The index {self.folder}")
+        if len(query) != 1:
+            raise UsageError(f"{len(query)} query vectors where one belongs. Search one by one.")
+        if k < 1:
+            raise UsageError(f"k is {k}. Ask for one result or more.")
+
+    def snapshot(self) -> LanceIndex:
+        """Return the index as it is now, for reading: later commits do not change it."""
+        table = _table_of(self.folder, self.space)
+        with engine(self.folder):
+            table.checkout(table.version)
+        return LanceIndex(self.folder, self.space, self.about, table)
+
+    def commit(self) -> str:
+        """Return the number and time of the last commit; every change of the rows makes another."""
+        with engine(self.folder):
+            number = self._table.version
+            times = {each["version"]: each["timestamp"] for each in self._table.list_versions()}
+        return f"{number} {times.get(number)}"
+
+    def scan(
+        self, columns: Sequence[str], condition: Condition | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the columns of all rows, or of those that fit, in batches of bounded size."""
+        with engine(self.folder):
+            rows = self._table.search().select(list(columns))
+            if condition is not None:
+                rows = rows.where(self._filter(condition))
+            yield from rows.to_batches(ROWS_A_BATCH)
 
     def vectors(self) -> tuple[list[str], Embeddings]:
         """Return all ids and vectors, in the order of the table."""
@@ -203,8 +227,7 @@ class LanceIndex:
         with engine(self.folder):
             self._table.optimize(cleanup_older_than=KEEP_VERSIONS)
 
-    def _filter(self, where: str) -> str:
-        condition = parse_where(where)
+    def _filter(self, condition: Condition) -> str:
         with engine(self.folder):
             return to_lance(condition, frozenset(self._table.schema.names))
 
