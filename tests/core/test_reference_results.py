@@ -37,7 +37,7 @@ SPOT_CHECKS = [
     ("RSITMD", "mean_recall", "CLIP-Baseline", 24.19),
     ("EuroSAT", "top1_accuracy", "GeoRSCLIP ViT-B-32", 61.40),
     ("RESISC45", "top1_accuracy", "GeoRSCLIP ViT-H-14", 73.83),
-    ("SeLo", "selo_ras", "GeoRSCLIP ViT-H-14", 0.2566),
+    ("AIR-SLT", "selo_ras", "GeoRSCLIP ViT-H-14", 0.2566),
     ("AID", "top1_accuracy", "RemoteCLIP ViT-B-32", 77.96),
     ("RESISC45", "top1_accuracy", "ViT-H-14-378 DFN", 0.7589),
     ("EuroSAT", "top1_accuracy", "ViT-L-14 OpenAI", 0.6263),

@@ -15,6 +15,7 @@ from fieldguide.specs import (
     WriterSpec,
 )
 from fieldguide_remote_sensing.benchmarks.offers import benchmark_specs
+from fieldguide_remote_sensing.composed_specs import composed_benchmarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,3 +158,4 @@ def register_writers() -> Iterable[WriterSpec]:
 def register_benchmarks() -> Iterable[BenchmarkSpec]:
     """Offer protocols on public data sets."""
     yield from benchmark_specs()
+    yield from composed_benchmarks()
