@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 api = API
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-TABLES = ("predictions", "matches", "regions", "evaluation", "embeddings", "benchmark")
+TABLES = ("predictions", "matches", "regions", "evaluation", "embeddings", "benchmark", "pairs")
 
 
 @hookimpl
@@ -176,6 +176,12 @@ def register_methods() -> Iterable[MethodSpec]:
         summary="Softmax over cosines with averaged prompts (Radford et al. 2021)",
         target="fieldguide.zeroshot.classifier:build_classifier",
         role="classifier",
+    )
+    yield MethodSpec(
+        name="domain_pairs",
+        summary="Pairs of a domain out of general ones, in four stages (Zhang et al. 2023, RS5M)",
+        target="fieldguide.pairs.domain_pairs:filter_pairs",
+        role="miner",
     )
     yield from _composers()
     yield from _tuners()

@@ -225,6 +225,7 @@ CORE_OPTIONS = frozenset(
         "max_loss",
         "method",
         "micro_batch",
+        "min_side",
         "modality",
         "model",
         "name",
@@ -245,6 +246,7 @@ CORE_OPTIONS = frozenset(
         "remove",
         "replay",
         "replay_share",
+        "report",
         "research_only",
         "resize",
         "results",
@@ -274,6 +276,7 @@ CORE_OPTIONS = frozenset(
         "weight_decay",
         "where",
         "window",
+        "words",
         "workers",
     }
 )
@@ -308,6 +311,7 @@ class DomainSpec(Offer):
         registry: ``package:registry.yaml`` with the domain's models and data sets.
         class_sets: ``package:folder/file.yaml``, versioned prompt and class sets.
         demo: ``(folder: Path) -> Sequence[DemoImage]``, pictures for ``fieldguide demo``.
+        pair_words: ``package:folder/file.yaml``, what ``fieldguide pairs filter`` looks for.
     """
 
     kind: ClassVar[str] = "domain"
@@ -317,6 +321,7 @@ class DomainSpec(Offer):
     registry: ResourcePath | None = None
     class_sets: tuple[ResourcePath, ...] = ()
     demo: ImportPath | None = None
+    pair_words: ResourcePath | None = None
 
 
 class ModelSpec(Spec):

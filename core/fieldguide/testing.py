@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.hookspecs import API, PROJECT, Hooks
+from fieldguide.pairs.words import domain_words
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.registry import read_resource
 from fieldguide.specs import BenchmarkSpec, DomainSpec, Offer, Spec
@@ -74,6 +75,8 @@ def _domain_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:
     for resource in domain.class_sets:
         name = Path(resource).stem
         faults += _fault(f"the class set {name!r}", lambda name=name: load_class_set(name, catalog))
+    if domain.pair_words is not None:
+        faults += _fault(f"the words {domain.pair_words!r}", lambda: domain_words(domain))
     return faults + _registry_faults(domain, catalog, modalities)
 
 

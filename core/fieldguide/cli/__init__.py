@@ -23,6 +23,7 @@ from fieldguide.cli.evaluate import evaluate
 from fieldguide.cli.index import index
 from fieldguide.cli.locate import locate
 from fieldguide.cli.models import models
+from fieldguide.cli.pairs import pairs
 from fieldguide.cli.plugins import plugins
 from fieldguide.cli.search import search
 from fieldguide.cli.show import show
@@ -44,7 +45,7 @@ def cli() -> None:
 
 
 for _command in (classify, embed, index, search, locate, tune, evaluate, benchmark, show, models,
-                 adapters, plugins, doctor, demo):  # fmt: skip
+                 adapters, plugins, pairs, doctor, demo):  # fmt: skip
     cli.add_command(_command)
 
 

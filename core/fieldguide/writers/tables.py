@@ -24,6 +24,7 @@ COLUMNS = {
     "matches": ("rank", "path", "similarity"),
     "evaluation": ("label", "support", "precision", "recall", "f1"),
     "embeddings": ("path", "status", "reason"),
+    "pairs": ("path", "status", "stage", "reason"),
     "benchmark": (
         "model",
         "metric",

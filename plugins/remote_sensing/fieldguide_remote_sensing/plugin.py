@@ -94,6 +94,7 @@ def register_domains() -> Iterable[DomainSpec]:
         registry="fieldguide_remote_sensing:registry.yaml",
         class_sets=tuple(f"fieldguide_remote_sensing:prompts/{name}.yaml" for name in CLASS_SETS),
         demo="fieldguide_remote_sensing.demo:demo_sets",
+        pair_words="fieldguide_remote_sensing:prompts/pairs.yaml",
         extra=EXTRA,
     )
 

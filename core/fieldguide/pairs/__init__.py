@@ -1,0 +1,1 @@
+"""Image-text pairs of a domain out of general ones."""
