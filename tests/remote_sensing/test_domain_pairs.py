@@ -27,7 +27,6 @@ SATELLITE, OTHER = "satellite image", "other"
 WORDS = PairWords(
     version="1", keywords=("satellite",), inside=(SATELLITE,), outside=(OTHER,)
 )  # fmt: skip
-FEW = 20
 
 
 @pytest.fixture(autouse=True)
@@ -177,13 +176,15 @@ def test_planted_rows_among_drawn_scenes_are_removed(tmp_path: Path) -> None:
 
     from fieldguide_remote_sensing import built_scenes, scenes
 
-    drawn = [scenes.forest, scenes.farmland, scenes.river, built_scenes.airport,
-             built_scenes.dense_residential, built_scenes.parking]  # fmt: skip
-    tiles = [tile for draw in drawn for tile in crops(draw(), 128)]
-    photographs = (data.astronaut(), data.coffee(), data.cat(), data.rocket())
-    others = [tile for photo in photographs for tile in crops(photo, 128)]
-    probe = detector(tmp_path / "detector", tiles[1::2][:FEW], others[1::2][:FEW])
-    planted = plant(tmp_path / "mixture", tiles[0::2][:FEW], others[0::2][:FEW])
+    drawn = [scenes.forest, scenes.farmland, scenes.river, scenes.beach, built_scenes.airport,
+             built_scenes.dense_residential, built_scenes.parking,
+             built_scenes.storage_tanks]  # fmt: skip
+    tiles = [tile for draw in drawn for tile in crops(draw(), 192)]
+    photographs = (data.astronaut(), data.coffee(), data.cat(), data.rocket(),
+                   data.stereo_motorcycle()[0])  # fmt: skip
+    others = [tile for photo in photographs for tile in crops(photo, 192)]
+    probe = detector(tmp_path / "detector", tiles[1::2], others[1::2])
+    planted = plant(tmp_path / "mixture", tiles[0::2], others[0::2])
     check(run(planted, probe), planted)
 
 
