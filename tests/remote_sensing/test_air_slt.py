@@ -12,10 +12,10 @@ from PIL import Image
 import fieldguide as fg
 from fieldguide.errors import UsageError
 from fieldguide.testing import write_tiny_checkpoint
-from fieldguide_remote_sensing import air_slt
-from fieldguide_remote_sensing.air_slt import find_air_slt
-from fieldguide_remote_sensing.air_slt_benchmark import SemanticLocalization
-from fieldguide_remote_sensing.window_maps import WindowMaps
+from fieldguide_remote_sensing.benchmarks import air_slt_files
+from fieldguide_remote_sensing.benchmarks.air_slt import SemanticLocalization
+from fieldguide_remote_sensing.benchmarks.air_slt_files import find_air_slt
+from fieldguide_remote_sensing.benchmarks.window_maps import WindowMaps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +141,7 @@ def test_a_folder_without_the_set_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_too_large_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(air_slt, "MAX_JSON_BYTES", 10)
+    monkeypatch.setattr(air_slt_files, "MAX_JSON_BYTES", 10)
     with pytest.raises(UsageError, match="cannot be read: larger than"):
         find_air_slt(write(tmp_path, [entry()]))
 

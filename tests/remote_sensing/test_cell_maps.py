@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fieldguide_remote_sensing.cell_maps import CellMap, mean_of_boxes, median_filtered
-from fieldguide_remote_sensing.window_maps import stretched, window_boxes
+from fieldguide_remote_sensing.benchmarks.cell_maps import CellMap, mean_of_boxes, median_filtered
+from fieldguide_remote_sensing.benchmarks.window_maps import stretched, window_boxes
 
 
 def random_cells(size: tuple[int, int], seed: int) -> CellMap:

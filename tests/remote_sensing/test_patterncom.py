@@ -13,21 +13,21 @@ from PIL import Image
 import fieldguide as fg
 from fieldguide.errors import UsageError
 from fieldguide.testing import write_tiny_checkpoint
-from fieldguide_remote_sensing import patterncom
-from fieldguide_remote_sensing.patterncom import (
+from fieldguide_remote_sensing.benchmarks import patterncom_files
+from fieldguide_remote_sensing.benchmarks.patterncom import (
+    COMPOSERS,
+    Outcome,
+    figures,
+    measure,
+    score,
+)
+from fieldguide_remote_sensing.benchmarks.patterncom_files import (
     ATTRIBUTES,
     Annotation,
     Query,
     find_patterncom,
     make_queries,
     read_attribute,
-)
-from fieldguide_remote_sensing.patterncom_benchmark import (
-    COMPOSERS,
-    Outcome,
-    figures,
-    measure,
-    score,
 )
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ def test_a_part_of_the_archive_is_measured_as_a_part(root: Path, guide: Guide) -
 def test_the_published_figures_stand_beside_the_whole_archive(
     root: Path, guide: Guide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patterncom, "IMAGES", 7)
-    monkeypatch.setattr("fieldguide_remote_sensing.patterncom_benchmark.IMAGES", 7)
+    monkeypatch.setattr(patterncom_files, "IMAGES", 7)
+    monkeypatch.setattr("fieldguide_remote_sensing.benchmarks.patterncom.IMAGES", 7)
     report = guide.benchmark("patterncom_composed", root)
     beside = {row.model: row.value for row in report.published if row.same_protocol}
     assert beside["CLIP ViT-L-14, WeiCom, lambda 0.5"] == 21.75
@@ -209,7 +209,7 @@ def test_the_figures_of_the_benchmark_are_those_of_the_index(root: Path, guide: 
         "color": tuple(r for r in data.annotations["color"] if r.value != "red")
     }
     kept = {n: tuple(r for r in own if r.image != "airplane004.jpg") for n, own in only.items()}
-    measured = measure(guide, patterncom.PatternCom(data.items, kept, ()))
+    measured = measure(guide, patterncom_files.PatternCom(data.items, kept, ()))
     queries = list(make_queries(kept["color"]))
     assert queries[0].relevant == {"airplane002.jpg", "airplane003.jpg"}
     assert len(queries) == 3

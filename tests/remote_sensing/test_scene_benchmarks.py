@@ -89,7 +89,8 @@ def test_every_result_that_names_a_benchmark_is_of_its_data_set_and_figure() -> 
     for result in named:
         spec = catalog.benchmarks[str(result.benchmark)]
         assert result.dataset == catalog.registry.dataset(spec.dataset).title
-        assert result.metric == spec.metric
+        is_part = spec.metric == "selo_rmi" and result.metric.startswith("selo_")  # of that mean
+        assert result.metric == spec.metric or is_part
 
 
 def test_lists_and_instructions_import_nothing_heavy() -> None:

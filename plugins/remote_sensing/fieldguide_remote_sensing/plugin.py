@@ -14,8 +14,8 @@ from fieldguide.specs import (
     OptionSpec,
     WriterSpec,
 )
+from fieldguide_remote_sensing.benchmarks.composed_offers import composed_benchmarks
 from fieldguide_remote_sensing.benchmarks.offers import benchmark_specs
-from fieldguide_remote_sensing.composed_specs import composed_benchmarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -69,7 +69,7 @@ class Annotation:
     @property
     def own_class(self) -> str:
         """The class of PatternNet, which its file names begin with."""
-        return re.split(r"\d", self.image)[0]
+        return re.split(r"\d", self.image)[0].replace("_", "")
 
     @property
     def one_class(self) -> str:
@@ -111,13 +111,14 @@ def find_patterncom(root: Path, *, subset: bool = False) -> PatternCom:
     """Return what a folder holds of PatternNet and PatternCom.
 
     Args:
-        root: holds ``images/`` and ``PatternCom/``.
+        root: holds ``images/`` and ``PatternCom/``, or a folder ``PatternNet`` that does.
         subset: take what is there of the images.
 
     Raises:
         UsageError: it is not there, not whole, or a file is not of this form.
     """
-    folder, tables = root / "images", root / "PatternCom"
+    base = root / "PatternNet" if is_folder(root / "PatternNet") else root
+    folder, tables = base / "images", base / "PatternCom"
     if not is_folder(folder) or not is_folder(tables):
         expected = "the folders images/ (PatternNet) and PatternCom/ with its six CSV files"
         raise UsageError(absent(root, TITLE, expected, DATASET))

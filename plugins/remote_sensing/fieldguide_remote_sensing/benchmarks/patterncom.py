@@ -27,7 +27,7 @@ from fieldguide.errors import UsageError
 from fieldguide.retrieval.composing import Term
 from fieldguide.retrieval.raw_average import RawAverage
 from fieldguide.retrieval.weicom import WeiCom
-from fieldguide_remote_sensing.patterncom import (
+from fieldguide_remote_sensing.benchmarks.patterncom_files import (
     ATTRIBUTES,
     DATASET,
     IMAGES,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from fieldguide.benchmarks.vectors import Encoded
     from fieldguide.guides import Guide
     from fieldguide.retrieval.composing import Composer
-    from fieldguide_remote_sensing.patterncom import PatternCom, Query
+    from fieldguide_remote_sensing.benchmarks.patterncom_files import PatternCom, Query
 
 NAME = "patterncom_composed"
 MAIN = "WeiCom, lambda 0.5"
@@ -78,6 +78,8 @@ TRAPS = (
 @dataclass(frozen=True)
 class ComposedRetrieval:
     """The benchmark; see ``report.SubsetBenchmark``."""
+
+    name = NAME
 
     def __call__(self, guide: Guide, root: Path) -> BenchmarkReport:
         """Measure on the whole archive."""

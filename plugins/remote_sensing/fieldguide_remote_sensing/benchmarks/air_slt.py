@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 import tqdm
@@ -13,8 +13,8 @@ from fieldguide.benchmarks.localization import LocalizationScores, localization_
 from fieldguide.benchmarks.measured import Measured, make_report
 from fieldguide.benchmarks.report import Figure
 from fieldguide.errors import UsageError
-from fieldguide_remote_sensing.air_slt import DATASET, IMAGES, find_air_slt
-from fieldguide_remote_sensing.window_maps import WindowMaps
+from fieldguide_remote_sensing.benchmarks.air_slt_files import DATASET, IMAGES, find_air_slt
+from fieldguide_remote_sensing.benchmarks.window_maps import WindowMaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from fieldguide.benchmarks.report import BenchmarkReport
     from fieldguide.guides import Guide
-    from fieldguide_remote_sensing.air_slt import Case
+    from fieldguide_remote_sensing.benchmarks.air_slt_files import Case
 
 NAME = "air_slt_localization"
 PROTOCOL = (
@@ -65,6 +65,7 @@ class SemanticLocalization:
     """
 
     maps: Callable[[Guide], HeatMaps] = WindowMaps
+    name: ClassVar[str] = NAME
 
     def __call__(self, guide: Guide, root: Path) -> BenchmarkReport:
         """Measure on all captions."""

@@ -16,7 +16,7 @@ from fieldguide.benchmarks.vectors import encode_all
 from fieldguide.data.inputs import Item
 from fieldguide.errors import InputError, UsageError
 from fieldguide.samples import RGB
-from fieldguide_remote_sensing.cell_maps import CellMap, mean_of_boxes, median_filtered
+from fieldguide_remote_sensing.benchmarks.cell_maps import CellMap, mean_of_boxes, median_filtered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fieldguide.benchmarks.vectors import Encoded
     from fieldguide.guides import Guide
-    from fieldguide_remote_sensing.cell_maps import Box
+    from fieldguide_remote_sensing.benchmarks.cell_maps import Box
 
 WINDOWS_PX = (256, 512, 768)
 MEDIAN_PX = 251

@@ -17,7 +17,7 @@ def composed_benchmarks() -> Iterable[BenchmarkSpec]:
     yield BenchmarkSpec(
         name="patterncom_composed",
         summary="Composed retrieval: an image and what should be different about it (mAP)",
-        target="fieldguide_remote_sensing.patterncom_benchmark:patterncom_composed",
+        target="fieldguide_remote_sensing.benchmarks.patterncom:patterncom_composed",
         source="https://arxiv.org/abs/2405.15587",
         metric="map",
         dataset="patterncom",
@@ -28,7 +28,7 @@ def composed_benchmarks() -> Iterable[BenchmarkSpec]:
     yield BenchmarkSpec(
         name="air_slt_localization",
         summary="Semantic localisation: heat maps of captions over large scenes (Rmi)",
-        target="fieldguide_remote_sensing.air_slt_benchmark:air_slt_localization",
+        target="fieldguide_remote_sensing.benchmarks.air_slt:air_slt_localization",
         source="https://arxiv.org/abs/2209.06515",
         metric="selo_rmi",
         dataset="air_slt",
