@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fieldguide.cli import options, screen
+from fieldguide.cli.better_model import say_better_model
 
 if TYPE_CHECKING:
     from fieldguide.pairs.stages import PairReport
@@ -91,6 +92,10 @@ def filter_command(manifest: str, output: Path, report: Path | None, **settings:
     write_kept(found, output)
     if report is not None:
         found.write(report)
+    if not settings["quiet"] and settings["model"] is None and settings["adapter"] is None:
+        facts = found.provenance
+        model = (facts.get("model") or {}).get("name")
+        say_better_model(guide.catalog, facts.get("modality"), model)
     _end(found, output, quiet=settings["quiet"], strict=settings["strict"])
 
 

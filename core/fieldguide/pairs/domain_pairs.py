@@ -55,19 +55,23 @@ def filter_pairs(
     """
     used = words or domain_words(guide.domain)
     looks = Looks(guide)
+    outliers = OutlierStage(guide, used.inside, used.outside, threshold)
     stages = (
         KeywordStage(used.keywords),
         InvalidStage(looks, min_side_px),
         DuplicateStage(looks),
-        OutlierStage(guide, used.inside, used.outside, threshold),
+        outliers,
     )
     pairs = pairs_of(guide.find(manifest), caption_column)
     facts = make_provenance(
-        domain=guide.domain.name, model=guide.planner.model, words=used.model_dump(),
-        min_side_px=min_side_px, threshold=threshold, pairs=len(pairs),
-        **({} if guide.adapter is None else guide.adapter.about),
-    )  # fmt: skip
-    return run_stages(pairs, stages, facts)
+        domain=guide.domain.name,
+        words=used.model_dump(),
+        min_side_px=min_side_px,
+        threshold=threshold,
+        pairs=len(pairs),
+    )
+    report = run_stages(pairs, stages, facts)
+    return PairReport(report, report.counts, {**outliers.provenance, **report.provenance})
 
 
 def write_kept(report: PairReport, path: Path) -> None:

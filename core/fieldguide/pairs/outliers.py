@@ -8,7 +8,8 @@ from fieldguide.errors import UsageError
 from fieldguide.pairs.stages import Verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from fieldguide.guides import Guide
     from fieldguide.pairs.pair import Pair
@@ -32,6 +33,9 @@ class OutlierStage:
         outside: texts of other things.
         threshold: the score from which on a picture is kept, 0 to 1.
 
+    Attributes:
+        provenance: of the scores: model, space, adapter; empty before there are any.
+
     Raises:
         UsageError: a text is missing or on both sides, or the threshold is no probability.
     """
@@ -51,6 +55,7 @@ class OutlierStage:
         self._guide = guide
         self._inside, self._outside = tuple(inside), tuple(outside)
         self._threshold = threshold
+        self.provenance: Mapping[str, Any] = {}
 
     def __call__(self, pairs: Sequence[Pair]) -> Verdicts:
         """Return the pairs with a low score, and the score of each."""
@@ -62,6 +67,7 @@ class OutlierStage:
             templates=None if self._is_probe else ["{}"],
             top=EVERY_LABEL,
         )
+        self.provenance = predictions.provenance
         removed, notes = {}, {}
         for place, row in enumerate(predictions):
             score = self._score(row)

@@ -90,6 +90,8 @@ def test_pairs_are_unpacked_filtered_and_counted(
     facts = json.loads((tmp_path / "why.csv.provenance.json").read_text())
     assert facts["stages"]["keywords"] == {"before": 4, "removed": 1}
     assert facts["words"]["keywords"] == ["aerial"]
+    assert facts["space_digest"]
+    assert facts["threshold"] == 0
 
 
 def test_what_is_kept_can_be_filtered_again(
