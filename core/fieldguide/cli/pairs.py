@@ -77,7 +77,7 @@ def filter_command(manifest: str, output: Path, report: Path | None, **settings:
     if report is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 
-        writer_for(report, "pairs", guide.catalog)
+        writer_for(report, "pairs", guide.catalog, guide.domain.name)
     from fieldguide.pairs.domain_pairs import filter_pairs, write_kept
     from fieldguide.pairs.words import read_words
 
