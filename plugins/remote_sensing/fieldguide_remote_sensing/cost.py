@@ -66,7 +66,7 @@ def check_cost(dataset: Any, path: Path) -> None:
     _check_blocks(dataset, path.name)
     if dataset.driver == "VRT":
         for source in {Path(name).absolute() for name in dataset.files} - {path}:
-            if source.suffix.lower() in (".tif", ".tiff"):
+            if source.suffix.lower() in (".tif", ".tiff", ".jp2"):
                 with open_raster(source) as inner:
                     _check_blocks(inner, source.name)
     elif pixels > MAX_PIXELS and pixels > MAX_RATIO * path.stat().st_size:

@@ -73,9 +73,30 @@ def open_raster(path: Path) -> Iterator[Any]:
         LoadError: GDAL cannot open it, or cannot read it inside the ``with`` block.
     """
     driver = DRIVERS.get(path.suffix.lower(), "GTiff")
-    with guarded(path), _cache_limit:
+    with guarded(path), _opened(path, driver) as dataset:
+        yield dataset
+
+
+@contextmanager
+def open_vrt_text(text: str, scene: Path) -> Iterator[Any]:
+    """Open a VRT that this package wrote, whose sources were checked, from any thread.
+
+    Args:
+        text: of the VRT.
+        scene: the file or folder that it is of, for messages.
+
+    Raises:
+        LoadError: GDAL cannot read a source, inside the ``with`` block.
+    """
+    with guarded(scene), _opened(text, "VRT") as dataset:
+        yield dataset
+
+
+@contextmanager
+def _opened(source: Path | str, driver: str) -> Iterator[Any]:
+    with _cache_limit:
         with quiet_library(category=NotGeoreferencedWarning):  # the metadata say so
-            dataset = rasterio.open(path, driver=driver, sharing=False)
+            dataset = rasterio.open(source, driver=driver, sharing=False)
         with dataset:
             yield dataset
 

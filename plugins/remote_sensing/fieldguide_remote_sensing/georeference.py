@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 import shlex
 from typing import Any
 
@@ -13,6 +14,7 @@ from rasterio.warp import transform_bounds
 from fieldguide.errors import ContractError
 
 WEB_MERCATOR = 3857
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME_FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 
 
@@ -75,6 +77,8 @@ def captured_at(dataset: Any) -> str | None:
     The IMAGERY domain is in UTC (GDAL RFC 43). TIFFTAG_DATETIME may be when the file was made.
     """
     imagery, own = dataset.tags(ns="IMAGERY"), dataset.tags()
+    if _DAY.fullmatch(imagery.get("ACQUISITIONDATETIME", "")):
+        return str(imagery["ACQUISITIONDATETIME"])  # only the day is known
     if moment := _moment(imagery.get("ACQUISITIONDATETIME")):
         return moment + "+00:00"
     return _moment(own.get("ACQUISITIONDATETIME")) or _moment(own.get("TIFFTAG_DATETIME"))

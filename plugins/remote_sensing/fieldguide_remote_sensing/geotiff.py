@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.enums import ColorInterp
 
-from fieldguide.data.files import exists, require_file
-from fieldguide.errors import ContractError, LoadError
+from fieldguide.errors import ContractError
 from fieldguide_remote_sensing.claims import Claimant, stated_baseline
 from fieldguide_remote_sensing.cost import check_cost
-from fieldguide_remote_sensing.gdal import open_raster
 from fieldguide_remote_sensing.georeference import check_grid
 from fieldguide_remote_sensing.raster import Raster
+from fieldguide_remote_sensing.scene_files import open_scene
 from fieldguide_remote_sensing.sensor_bands import naming
 from fieldguide_remote_sensing.sensors import find_sensor, shipped_sensors
-from fieldguide_remote_sensing.vrt import check_vrt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,12 +78,7 @@ class GeoTiffLoader:
             ContractError: as for the whole file.
         """
         path = Path(path).absolute()
-        if not exists(path):
-            raise LoadError("no such file. Check the path.")
-        require_file(path)
-        if path.suffix.lower() == ".vrt":
-            check_vrt(path)
-        with open_raster(path) as dataset:
+        with open_scene(path) as dataset:
             check_grid(dataset, path.name)
             _check_values(dataset, path.name)
             yield self._named(dataset, path)
