@@ -6,9 +6,18 @@ A spec is cheap to make and to list. Its code is imported by :meth:`Spec.load`, 
 from __future__ import annotations
 
 import importlib
-from typing import Annotated, Any, ClassVar, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from fieldguide.errors import MissingExtraError, PluginError
 
@@ -134,6 +143,12 @@ class LoaderSpec(Spec):
         suffixes: lower-case file endings, such as ``.tif`` or ``.nii.gz``.
         magic: how to know a file that has no suffix.
         unit: what one item is: a file, or a folder with all its files of this kind.
+        folder_suffixes: lower-case endings of the names of folders that are one item each,
+            whatever they hold, such as ``.zarr``; only for the unit "folder".
+        parts: a regular expression of whole file names, in lower case: a folder that holds such
+            files is one item of this loader, and they are none of their own; only for the unit
+            "folder".
+        only_named: such files are read where they are named, and not looked for in folders.
         options: names of the domain options that the target takes as keywords.
         windows: ``(loader, path) -> context manager of a Windowed``, for what is too large for one
             read; None where windows make no sense.
@@ -141,11 +156,36 @@ class LoaderSpec(Spec):
 
     kind: ClassVar[str] = "loader"
 
-    suffixes: tuple[Suffix, ...] = Field(min_length=1)
+    suffixes: tuple[Suffix, ...] = ()
     magic: MagicNumber | None = None
     unit: Literal["file", "folder"] = "file"
+    folder_suffixes: tuple[Suffix, ...] = ()
+    parts: str | None = None
+    only_named: bool = False
     options: tuple[Name, ...] = ()
     windows: ImportPath | None = None
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of the names of files and folders that it reads."""
+        return (*self.suffixes, *self.folder_suffixes)
+
+    @model_validator(mode="after")
+    def _finds_something(self) -> Self:
+        if not self.suffixes and not self.folder_suffixes and self.parts is None:
+            raise ValueError("a loader needs suffixes, folder_suffixes or parts")
+        if self.unit == "file" and (self.folder_suffixes or self.parts is not None):
+            raise ValueError("folder_suffixes and parts are for the unit 'folder'")
+        return self
+
+    @field_validator("parts")
+    @classmethod
+    def _parts_can_be_read(cls, parts: str | None) -> str | None:
+        try:
+            re.compile(parts or "")
+        except re.error as error:
+            raise ValueError(f"{parts!r} is not a regular expression: {error}") from error
+        return parts
 
 
 Symmetries = Literal["none", "mirror", "all"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fieldguide.data.inputs import Item, find_items, loader_for
+from fieldguide.data.inputs import Item, find_items, loader_of
+from fieldguide.data.loader_choice import loader_for
 from fieldguide.errors import LoadError, UsageError
 from fieldguide.specs import LoaderSpec, MagicNumber
 
@@ -28,6 +29,11 @@ DICOM = LoaderSpec(
     magic=MagicNumber(offset=128, hex="4449434d"),
     unit="folder",
 )
+STORE = LoaderSpec(
+    name="store", summary="s", target="a:b", unit="folder", folder_suffixes=(".store",)
+)
+PARTED = LoaderSpec(name="parted", summary="s", target="a:b", unit="folder", parts=r".*_b\d\.tif")
+NAMED = LoaderSpec(name="named", summary="s", target="a:b", suffixes=(".json",), only_named=True)
 DICOM_START = bytes(128) + b"DICM"
 
 
@@ -137,6 +143,58 @@ def test_the_longest_fitting_ending_decides() -> None:
     for order in ([VOLUME, ZIPPED], [ZIPPED, VOLUME]):
         assert loader_for(Path("scan.nii.gz"), order) is VOLUME
         assert loader_for(Path("scan.txt.gz"), order) is ZIPPED
+
+
+def test_a_folder_whose_name_says_so_is_one_item_and_is_not_looked_into(here: Path) -> None:
+    touch(here / "a.STORE" / "x" / "1.jpg", here / "b.store" / "2.jpg", here / "c.jpg")
+    assert names(".", IMAGE, STORE) == ["a.STORE", "b.store", "c.jpg"]
+    assert names("a.STORE", IMAGE, STORE) == ["a.STORE"]
+    assert names(["*.store"], IMAGE, STORE) == ["b.store"]
+    assert names(".", IMAGE) == ["c.jpg", "a.STORE/x/1.jpg", "b.store/2.jpg"]
+
+
+def test_the_current_folder_is_known_by_its_name_too(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(here / "a.store" / "1.jpg")
+    monkeypatch.chdir(here / "a.store")
+    (item,) = find_items(".", [IMAGE, STORE])
+    assert loader_of(item, [IMAGE, DICOM, STORE]) is STORE
+
+
+def test_a_link_to_a_folder_is_not_followed_whatever_it_is_named(here: Path) -> None:
+    touch(here / "real" / "1.jpg", here / "scenes" / "2.jpg")
+    (here / "scenes" / "link.store").symlink_to(here / "real", target_is_directory=True)
+    assert names("scenes", IMAGE, STORE) == ["scenes/2.jpg"]
+    assert names("scenes/link.store", IMAGE, STORE) == ["scenes/link.store"]  # the user named it
+
+
+def test_files_that_are_parts_of_one_item_are_none_of_their_own(here: Path) -> None:
+    touch(here / "s" / "s_B1.TIF", here / "s" / "s_b2.tif", here / "s" / "plan.jpg", here / "t.tif")
+    assert names(".", IMAGE, PARTED) == ["t.tif", "s", "s/plan.jpg"]
+    assert names("s/s_B1.TIF", IMAGE, PARTED) == ["s/s_B1.TIF"]  # the user named it
+
+
+def test_some_files_are_read_only_where_they_are_named(here: Path) -> None:
+    touch(here / "a.jpg", here / "b.json", here / "c" / "d.json")
+    assert names(".", IMAGE, NAMED) == ["a.jpg"]
+    assert names(["b.json", "c/*.json"], IMAGE, NAMED) == ["b.json", "c/d.json"]
+    with pytest.raises(UsageError, match=r"endings \.jpg \.png \.tif\. "):
+        find_items("c", [IMAGE, NAMED])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"suffixes": (".a",), "folder_suffixes": (".b",)},
+        {"suffixes": (".a",), "parts": "x"},
+        {"unit": "folder", "parts": "("},
+    ],
+)
+def test_a_loader_that_finds_nothing_or_cannot_be_read_is_no_loader(fields: Any) -> None:
+    with pytest.raises(ValueError, match=r"needs suffixes|for the unit|regular expression"):
+        LoaderSpec(name="x", summary="x", target="a:b", **fields)
 
 
 @pytest.mark.parametrize("name", ["IM000001", "1.2.840.113619.2.55"])
@@ -269,6 +327,18 @@ def test_a_fingerprint_of_a_file_changes_with_its_content(tmp_path: Path) -> Non
     assert Item("a", "a", path).fingerprint() == before
     path.write_bytes(b"three")
     assert Item("a", "a", path).fingerprint() != before
+
+
+def test_a_fingerprint_of_a_folder_changes_with_files_far_below(tmp_path: Path) -> None:
+    touch(tmp_path / "a" / "b" / "1.dcm")
+    before = Item("s", "s", tmp_path).fingerprint()
+    touch(tmp_path / "a" / "b" / "2.dcm")
+    assert Item("s", "s", tmp_path).fingerprint() != before
+
+
+def test_a_fingerprint_of_a_folder_that_leads_to_itself_comes_to_an_end(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    assert Item("s", "s", tmp_path).fingerprint()
 
 
 def test_a_fingerprint_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ def test_the_domain_reads_rasters_before_plain_images() -> None:
     assert (more_bands.name, more_bands.loader) == ("multispectral_scene", modality.loader)
     assert (more_bands.broader, more_bands.fits_by_suffix) == (modality.name, False)
     assert (domain.name, domain.extra) == ("remote_sensing", "remote-sensing")
-    assert (modality.name, modality.loader) == ("rgb_scene", ("geotiff", "image"))
-    assert [option.name for option in domain.options] == ["bands", "sensor", "offset"]
+    assert modality.name == "rgb_scene"
+    assert modality.loader == ("geotiff", "scene_folder", "stac_item", "image")
+    assert [option.name for option in domain.options] == list(plugin.RASTER_OPTIONS)
 
 
 def test_every_repair_exists_and_gray_never_becomes_colour() -> None:
@@ -48,12 +49,13 @@ def test_every_template_takes_one_label() -> None:
     assert all(template.count("{}") == 1 for template in plugin.RGB_SCENE.templates)
 
 
-def test_the_loader_spec_makes_the_loader_with_the_options() -> None:
-    (spec,) = plugin.register_loaders()
-    assert spec.suffixes == (".tif", ".tiff", ".vrt", ".jp2")
-    assert spec.options == ("bands", "sensor", "offset")
+def test_every_loader_spec_makes_the_loader_with_its_option() -> None:
+    specs = {spec.name: spec for spec in plugin.register_loaders()}
+    assert tuple(specs) == plugin.RASTER_LOADERS
+    assert specs["geotiff"].suffixes == (".tif", ".tiff", ".vrt", ".jp2")
     options = {"bands": "red,green,blue", "sensor": "sentinel2_l2a", "offset": -1000.0}
-    assert isinstance(spec.load()(**options), GeoTiffLoader)
+    for spec in specs.values():
+        assert isinstance(spec.load()(**options), GeoTiffLoader)
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:

@@ -70,6 +70,28 @@ def require_file(path: Path) -> None:
         raise LoadError("not a file. Name a file.")
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return the file itself, or all files in a folder and the folders in it, in order.
+
+    Links to folders are not followed.
+
+    Raises:
+        LoadError: a folder cannot be listed.
+    """
+    if not is_folder(path):
+        return [path]
+    found: list[Path] = []
+    waiting = [path]
+    try:
+        while waiting:
+            for inside in waiting.pop().iterdir():
+                deeper = not is_link(inside) and inside.is_dir()
+                (waiting if deeper else found).append(inside)
+    except OSError as error:
+        raise LoadError(f"{error.strerror or error}. Check the path.") from error
+    return sorted(found)
+
+
 def read_bounded(path: Path, max_bytes: int) -> bytes:
     """Return the content of a file that should be small.
 

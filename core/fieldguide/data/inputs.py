@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.data.files import exists, is_folder, reached
+from fieldguide.data.files import exists, files_of, is_folder, is_link, reached
 from fieldguide.data.in_memory import KINDS, fingerprint_in_memory
+from fieldguide.data.loader_choice import folder_loader, is_whole, loader_for, loader_in_folder
 from fieldguide.data.manifests import FAULT, MANIFEST_SUFFIXES, path_column, read_rows
 from fieldguide.errors import LoadError, UsageError
 
@@ -53,11 +54,7 @@ class Item:
         """
         if self.path is None:
             return fingerprint_in_memory(self.image)
-        try:
-            files = sorted(self.path.iterdir()) if is_folder(self.path) else [self.path]
-        except OSError as error:
-            raise LoadError(f"{error.strerror or error}. Check the path.") from error
-        stats = [reached(path) for path in files]
+        stats = [reached(path) for path in files_of(self.path)]
         text = ";".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats)
         return text if len(stats) == 1 else hashlib.sha256(text.encode()).hexdigest()
 
@@ -105,26 +102,12 @@ def filter_row(item: Item) -> dict[str, Any]:
     return {**item.metadata, "path": item.name, "id": item.id}
 
 
-def loader_for(path: Path, loaders: Iterable[LoaderSpec]) -> LoaderSpec | None:
-    """Return the loader with the longest fitting suffix, or whose magic number fits."""
-    name = path.name.lower()
-    best: LoaderSpec | None = None
-    length = 0
-    for spec in loaders:
-        fitting = max((len(s) for s in spec.suffixes if name.endswith(s)), default=0)
-        if fitting > length:
-            best, length = spec, fitting
-    if best is not None or (path.suffix and not path.suffix[1:].isdigit()):  # a DICOM UID
-        return best
-    return next((spec for spec in loaders if _has_magic(path, spec)), None)
-
-
 def loader_of(item: Item, loaders: Sequence[LoaderSpec]) -> LoaderSpec | None:
     """Return the loader that reads an item; None when none does, or when it is in memory."""
     if item.path is None or item.fault is not None:
         return None
-    if is_folder(item.path):  # whatever it is named
-        return next((spec for spec in loaders if spec.unit == "folder"), None)
+    if is_folder(item.path):
+        return folder_loader(item.path, loaders)
     return loader_for(item.path, loaders)
 
 
@@ -155,7 +138,8 @@ def _expand(entry: Any, search: _Search, position: int) -> Iterator[Item]:
 
 def _expand_path(path: Path, search: _Search) -> Iterator[Item]:
     if is_folder(path):
-        yield from _expand_folder(path, search.loaders)
+        whole = is_whole(path, search.loaders)
+        yield from [_file_item(path)] if whole else _expand_folder(path, search.loaders)
     elif path.suffix.lower() in MANIFEST_SUFFIXES:
         yield from read_manifest(path, search.roots)
     else:
@@ -187,9 +171,13 @@ def _expand_folder(folder: Path, loaders: Sequence[LoaderSpec]) -> Iterator[Item
     found = False
     closed: list[OSError] = []
     for parent, names, file_names in os.walk(folder, onerror=closed.append):  # follows no links
-        names[:] = sorted(name for name in names if not name.startswith("."))
+        inside = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+        whole = [path for path in inside if is_whole(path, loaders) and not is_link(path)]
+        names[:] = [path.name for path in inside if path not in whole]
         paths = [Path(parent, name) for name in sorted(file_names) if not name.startswith(".")]
-        specs = [(path, loader_for(path, loaders)) for path in paths]
+        specs = [(path, loader_in_folder(path, loaders)) for path in paths]
+        found |= bool(whole)
+        yield from map(_file_item, whole)
         if any(spec is not None and spec.unit == "folder" for _, spec in specs):
             found = True
             yield _file_item(Path(parent))
@@ -201,9 +189,11 @@ def _expand_folder(folder: Path, loaders: Sequence[LoaderSpec]) -> Iterator[Item
         fault = f"its files cannot be listed: {error.strerror}. Run: chmod u+rx on it."
         yield Item(f"{error.filename}", f"{error.filename}", fault=fault)
     if not found and not closed:
-        suffixes = " ".join(sorted({s for spec in loaders for s in spec.suffixes}))
+        endings = " ".join(
+            sorted({s for spec in loaders if not spec.only_named for s in spec.endings})
+        )
         raise UsageError(
-            f"No file under {folder} has one of the endings {suffixes}. "
+            f"No file under {folder} has one of the endings {endings}. "
             "Check the folder, or name another --domain."
         )
 
@@ -252,20 +242,6 @@ def _manifest_item(
 def _written_out(path: Path) -> Path:
     """Return an absolute path without ``..``; links stay."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
-
-
-def _has_magic(path: Path, spec: LoaderSpec) -> bool:
-    if spec.magic is None:
-        return False
-    expected = bytes.fromhex(spec.magic.hex)
-    try:
-        if not path.is_file():  # a pipe would be waited for
-            return False
-        with path.open("rb") as stream:
-            stream.seek(spec.magic.offset)
-            return stream.read(len(expected)) == expected
-    except OSError:
-        return False
 
 
 def _hidden(path: Path, named: set[str]) -> bool:

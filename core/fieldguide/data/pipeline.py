@@ -146,7 +146,7 @@ class Reader:
             require_file(item.path)  # a pipe would be waited for, by whatever loader
         spec = loader_of(item, self.specs)
         if spec is None:
-            endings = " ".join(sorted({s for spec in self.specs for s in spec.suffixes}))
+            endings = " ".join(sorted({s for spec in self.specs for s in spec.endings}))
             raise LoadError(f"no reader for such files; read are {endings}. Name a --domain.")
         return self.loaders[spec.name](item.path)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.files import is_folder
-from fieldguide.data.inputs import Item, loader_for, loader_of
+from fieldguide.data.inputs import Item, loader_of
+from fieldguide.data.loader_choice import loader_for
 from fieldguide.errors import AmbiguousNameError, UnknownNameError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fieldguide.data.files import is_folder, reached, require_file
+from fieldguide.data.files import files_of, is_folder, reached, require_file
 from fieldguide.data.pipeline import read_ahead
 from fieldguide.errors import LoadError
 from fieldguide.tuning.near_duplicates import SYMMETRIES, perceptual_hash
@@ -160,6 +160,6 @@ def _digest(item: Item) -> str | None:
 
 def _files(path: Path) -> list[Path]:
     if is_folder(path):
-        return sorted(file for file in path.iterdir() if file.is_file())
+        return [file for file in files_of(path) if file.is_file()]
     require_file(path)
     return [path]

@@ -16,6 +16,7 @@ from fieldguide.specs import (
 )
 from fieldguide_remote_sensing.benchmarks.composed_offers import composed_benchmarks
 from fieldguide_remote_sensing.benchmarks.offers import benchmark_specs
+from fieldguide_remote_sensing.product_names import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,11 +27,14 @@ DOMAIN = "remote_sensing"
 EXTRA = "remote-sensing"
 CLASS_SETS = ("aid", "aid_rs5m", "bigearthnet_19", "eurosat", "eurosat_rs5m", "patternnet",
               "resisc45", "resisc45_rs5m", "rsscn7", "uc_merced")  # fmt: skip
+RASTER_LOADERS = ("geotiff", "scene_folder", "stac_item")
+"""What every modality of this domain reads scenes with; all take the same options."""
+RASTER_OPTIONS = ("bands", "sensor", "offset")
 
 RGB_SCENE = ModalitySpec(
     name="rgb_scene",
     summary="aerial or satellite scene in red, green and blue",
-    loader=("geotiff", "image"),
+    loader=(*RASTER_LOADERS, "image"),
     repairs=(
         "select_bands_by_name",
         "stretch_percentiles_2_98",
@@ -101,14 +105,38 @@ def register_domains() -> Iterable[DomainSpec]:
 
 @hookimpl
 def register_loaders() -> Iterable[LoaderSpec]:
-    """Offer the reader of georeferenced rasters."""
+    """Offer the readers of georeferenced rasters and of scenes of several files."""
+    target = "fieldguide_remote_sensing.geotiff:GeoTiffLoader"
+    windows = "fieldguide_remote_sensing.windowed:open_windows"
     yield LoaderSpec(
         name="geotiff",
         summary="GeoTIFF, JPEG 2000 and local VRT, with band names, place and nodata",
-        target="fieldguide_remote_sensing.geotiff:GeoTiffLoader",
+        target=target,
         suffixes=(".tif", ".tiff", ".vrt", ".jp2"),
-        options=("bands", "sensor", "offset"),
-        windows="fieldguide_remote_sensing.windowed:open_windows",
+        options=RASTER_OPTIONS,
+        windows=windows,
+        extra=EXTRA,
+    )
+    yield LoaderSpec(
+        name="scene_folder",
+        summary="Sentinel-2 .SAFE folders; folders with the bands of one Landsat, HLS or "
+        "Sentinel-2 scene",
+        target=target,
+        unit="folder",
+        folder_suffixes=(".safe",),
+        parts=PARTS,
+        options=RASTER_OPTIONS,
+        windows=windows,
+        extra=EXTRA,
+    )
+    yield LoaderSpec(
+        name="stac_item",
+        summary="Local STAC Items whose assets are the bands of one scene",
+        target=target,
+        suffixes=(".json",),
+        only_named=True,
+        options=RASTER_OPTIONS,
+        windows=windows,
         extra=EXTRA,
     )
 
