@@ -12,10 +12,12 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.transform import Affine
 
 from fieldguide.errors import InputError, LoadError
 from fieldguide_remote_sensing import cost
 from fieldguide_remote_sensing.geotiff import GeoTiffLoader
+from fieldguide_remote_sensing.windows import Grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,16 +102,16 @@ def test_a_large_raster_of_which_nothing_is_stored_is_refused(tmp_path: Path) ->
 
 def test_overviews_count_only_when_they_are_small_enough(tmp_path: Path) -> None:
     class Dataset:
-        width = height = 1_000_000
         count = 3
 
         def __init__(self, *factors: int) -> None:
             self.overviews = lambda _: list(factors)
 
-    assert cost._pixels_read(Dataset()) == 1e12
-    assert cost._pixels_read(Dataset(2)) == 1e12 / 4
-    assert cost._pixels_read(Dataset(2, 64)) == 1e12 / 64**2
-    assert cost._pixels_read(Dataset(2, 512)) == 1e12 / 4  # 512 is beyond what is read
+    whole = Grid(None, Affine.identity(), 1_000_000, 1_000_000)
+    assert cost._pixels_read(Dataset(), whole) == 1e12
+    assert cost._pixels_read(Dataset(2), whole) == 1e12 / 4
+    assert cost._pixels_read(Dataset(2, 64), whole) == 1e12 / 64**2
+    assert cost._pixels_read(Dataset(2, 512), whole) == 1e12 / 4  # 512 is beyond what is read
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

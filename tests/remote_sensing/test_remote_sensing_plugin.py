@@ -35,7 +35,7 @@ def test_the_domain_reads_rasters_before_plain_images() -> None:
     assert (more_bands.broader, more_bands.fits_by_suffix) == (modality.name, False)
     assert (domain.name, domain.extra) == ("remote_sensing", "remote-sensing")
     assert modality.name == "rgb_scene"
-    assert modality.loader == ("geotiff", "scene_folder", "stac_item", "image")
+    assert modality.loader == (*plugin.RASTER_LOADERS, "plain_scene", "image")
     assert [option.name for option in domain.options] == list(plugin.RASTER_OPTIONS)
 
 
@@ -51,11 +51,12 @@ def test_every_template_takes_one_label() -> None:
 
 def test_every_loader_spec_makes_the_loader_with_its_option() -> None:
     specs = {spec.name: spec for spec in plugin.register_loaders()}
-    assert tuple(specs) == plugin.RASTER_LOADERS
+    assert tuple(specs) == (*plugin.RASTER_LOADERS, "plain_scene")
     assert specs["geotiff"].suffixes == (".tif", ".tiff", ".vrt", ".jp2")
     options = {"bands": "red,green,blue", "sensor": "sentinel2_l2a", "offset": -1000.0}
-    for spec in specs.values():
-        assert isinstance(spec.load()(**options), GeoTiffLoader)
+    for name in plugin.RASTER_LOADERS:
+        assert specs[name].options == plugin.RASTER_OPTIONS
+        assert isinstance(specs[name].load()(**options), GeoTiffLoader)
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:

@@ -15,7 +15,7 @@ from fieldguide.data.files import exists, files_of, is_folder, is_link, reached
 from fieldguide.data.in_memory import KINDS, fingerprint_in_memory
 from fieldguide.data.loader_choice import folder_loader, is_whole, loader_for, loader_in_folder
 from fieldguide.data.manifests import FAULT, MANIFEST_SUFFIXES, path_column, read_rows
-from fieldguide.errors import LoadError, UsageError
+from fieldguide.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fieldguide.errors import LoadError
 from fieldguide_remote_sensing.gdal import open_raster
+
+if TYPE_CHECKING:
+    from fieldguide_remote_sensing.windows import Grid
 
 MAX_PIXELS = 100_000_000
 """Larger rasters are read at a smaller scale."""
@@ -45,22 +48,23 @@ def read_size_px(height: int, width: int, bands: int) -> tuple[int, int]:
     return max(1, int(height * scale)), max(1, int(width * scale))
 
 
-def check_cost(dataset: Any, path: Path) -> None:
+def check_cost(dataset: Any, path: Path, part: Grid) -> None:
     """Refuse a raster that takes too long or too much memory to read.
 
     Args:
         dataset: an open rasterio dataset.
         path: its file.
+        part: what is read of it.
 
     Raises:
         LoadError: too many bands, no small enough overviews, too large blocks, or nearly empty.
     """
     if dataset.count > MAX_BANDS:
         raise LoadError(f"it has {dataset.count} bands, more than {MAX_BANDS}. Split it.")
-    pixels = _pixels_read(dataset)
+    pixels = _pixels_read(dataset, part)
     if pixels > MAX_PIXELS_WITHOUT_OVERVIEWS:
         raise LoadError(
-            f"{dataset.width} x {dataset.height} px without overviews would take long to read. "
+            f"{part.width_px} x {part.height_px} px without overviews would take long to read. "
             f"Add them: gdaladdo -r average {shlex.quote(path.name)} 2 4 8 16 32 64"
         )
     _check_blocks(dataset, path.name)
@@ -76,12 +80,12 @@ def check_cost(dataset: Any, path: Path) -> None:
         )
 
 
-def _pixels_read(dataset: Any) -> float:
+def _pixels_read(dataset: Any, part: Grid) -> float:
     """Return how many pixels of a band GDAL goes through, from the best overview there is."""
-    pixels = dataset.height * dataset.width
+    pixels = part.height_px * part.width_px
     if pixels <= MAX_PIXELS_WITHOUT_OVERVIEWS:  # asking for overviews opens the files they are in
         return float(pixels)
-    height, width = read_size_px(dataset.height, dataset.width, dataset.count)
+    height, width = read_size_px(part.height_px, part.width_px, dataset.count)
     most = OVERVIEW_SLACK * math.sqrt(pixels / (height * width))
     factor = max((factor for factor in dataset.overviews(1) if factor <= most), default=1)
     return float(pixels / max(1, factor) ** 2)

@@ -6,12 +6,15 @@ import datetime
 import math
 import re
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 
 from fieldguide.errors import ContractError
+
+if TYPE_CHECKING:
+    from fieldguide_remote_sensing.windows import Grid
 
 WEB_MERCATOR = 3857
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -42,12 +45,12 @@ def check_grid(dataset: Any, name: str) -> None:
         )
 
 
-def place_metadata(dataset: Any) -> dict[str, Any]:
+def place_metadata(place: Grid) -> dict[str, Any]:
     """Return what is known of: crs, transform, west_deg ..., ground_sample_distance_m.
 
-    The transform is the affine (a, b, c, d, e, f) of the whole file: x = a * column + b * row + c.
+    The transform is the affine (a, b, c, d, e, f): x = a * column + b * row + c.
     """
-    crs, grid = dataset.crs, dataset.transform
+    crs, grid = place.crs, place.transform
     if crs is None and grid.is_identity:
         return {}
     found: dict[str, Any] = {"transform": tuple(float(value) for value in grid[:6])}
@@ -56,7 +59,7 @@ def place_metadata(dataset: Any) -> dict[str, Any]:
     code = crs.to_epsg()
     found["crs"] = crs.to_wkt() if code is None else f"EPSG:{code}"
     try:
-        bounds = transform_bounds(crs, "EPSG:4326", *dataset.bounds)
+        bounds = transform_bounds(crs, "EPSG:4326", *place.bounds(place.whole))
     except (RasterioError, ValueError):  # the file lies outside what its CRS can express
         bounds = (math.nan,) * 4
     if all(map(math.isfinite, bounds)):
@@ -82,6 +85,15 @@ def captured_at(dataset: Any) -> str | None:
     if moment := _moment(imagery.get("ACQUISITIONDATETIME")):
         return moment + "+00:00"
     return _moment(own.get("ACQUISITIONDATETIME")) or _moment(own.get("TIFFTAG_DATETIME"))
+
+
+def cloud_percent(dataset: Any) -> float | None:
+    """Return how much of the picture is cloud, 0 to 100, or None when it is not said."""
+    try:
+        percent = float(dataset.tags(ns="IMAGERY").get("CLOUDCOVER", ""))
+    except ValueError:
+        return None
+    return percent if 0 <= percent <= 100 else None
 
 
 def _moment(text: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from fieldguide_remote_sensing.cost import check_cost
 from fieldguide_remote_sensing.georeference import check_grid
 from fieldguide_remote_sensing.raster import Raster
 from fieldguide_remote_sensing.scene_files import open_scene
+from fieldguide_remote_sensing.selection import Selection
 from fieldguide_remote_sensing.sensor_bands import naming
 from fieldguide_remote_sensing.sensors import find_sensor, shipped_sensors
 
@@ -30,6 +32,18 @@ SENSOR_TAG = "SENSOR"
 """A tag of a dataset that names a sensor of the catalogue, exactly as the catalogue does."""
 
 
+def make_raster_loader(
+    *, aoi: str | None = None, after: str | None = None, before: str | None = None,
+    gsd: float | None = None, **options: Any,
+) -> GeoTiffLoader:  # fmt: skip
+    """Return the loader that the options of the domain describe.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    return GeoTiffLoader(**options, selection=Selection.of(aoi, after, before, gsd))
+
+
 class GeoTiffLoader:
     """Reads one raster with its band names, place, scale and nodata mask.
 
@@ -38,14 +52,20 @@ class GeoTiffLoader:
         sensor: a name of the catalogue, or a file of the user's own; see ``docs/sensors.md``.
         offset: added to a digital number before it is scaled, where the sensor's depends on the
             processing baseline.
+        selection: which scenes, which part of them and how finely; by default all as they are.
 
     Raises:
         UsageError: the names cannot be read, there is no such sensor, or it takes no offset.
     """
 
     def __init__(
-        self, bands: str | None = None, sensor: str | None = None, offset: float | None = None
+        self,
+        bands: str | None = None,
+        sensor: str | None = None,
+        offset: float | None = None,
+        selection: Selection | None = None,
     ) -> None:
+        self._selection = selection or Selection()
         self._sensor = None if sensor is None else find_sensor(sensor)
         self._bands, self._offset_dn = bands, offset
         naming(bands, self._sensor)  # both raise for options that make no sense
@@ -66,7 +86,7 @@ class GeoTiffLoader:
         """
         path = Path(path).absolute()
         with self.open(path) as raster:
-            check_cost(raster.dataset, path)
+            check_cost(raster.dataset, path, raster.chosen.grid(raster.dataset))
             return raster.read()
 
     @contextmanager
@@ -81,7 +101,7 @@ class GeoTiffLoader:
         with open_scene(path) as dataset:
             check_grid(dataset, path.name)
             _check_values(dataset, path.name)
-            yield self._named(dataset, path)
+            yield replace(self._named(dataset, path), chosen=self._selection.on(dataset))
 
     def _named(self, dataset: Any, path: Path) -> Raster:
         """Return the raster with its bands named, and what is said of its numbers."""

@@ -58,6 +58,16 @@ def to_lonlat(
     return points if np.isfinite(points).all() else None
 
 
+def from_lonlat(crs: Any, points: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return (N, 2) coordinates of a CRS, of (N, 2) longitude and latitude, or None as above."""
+    try:
+        x, y = transform("EPSG:4326", crs, points[:, 0].tolist(), points[:, 1].tolist())[:2]
+    except (RasterioError, CPLE_BaseError, ValueError):
+        return None
+    found = np.column_stack([x, y])
+    return found if np.isfinite(found).all() else None
+
+
 def cut_at_antimeridian(area: BaseGeometry) -> BaseGeometry:
     """Return an area whose longitudes may pass 180 degrees, cut there and moved inside."""
     west, _, east, _ = area.bounds

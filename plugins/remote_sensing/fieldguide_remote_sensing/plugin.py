@@ -29,12 +29,13 @@ CLASS_SETS = ("aid", "aid_rs5m", "bigearthnet_19", "eurosat", "eurosat_rs5m", "p
               "resisc45", "resisc45_rs5m", "rsscn7", "uc_merced")  # fmt: skip
 RASTER_LOADERS = ("geotiff", "scene_folder", "stac_item")
 """What every modality of this domain reads scenes with; all take the same options."""
-RASTER_OPTIONS = ("bands", "sensor", "offset")
+SELECTION = ("aoi", "after", "before", "gsd")
+RASTER_OPTIONS = ("bands", "sensor", "offset", *SELECTION)
 
 RGB_SCENE = ModalitySpec(
     name="rgb_scene",
     summary="aerial or satellite scene in red, green and blue",
-    loader=(*RASTER_LOADERS, "image"),
+    loader=(*RASTER_LOADERS, "plain_scene", "image"),  # "image" reads what is in memory
     repairs=(
         "select_bands_by_name",
         "stretch_percentiles_2_98",
@@ -94,6 +95,20 @@ def register_domains() -> Iterable[DomainSpec]:
                 "for Sentinel-2 0, or -1000 since processing baseline 04.00. Else as the product "
                 "says.",
             ),
+            OptionSpec(
+                name="aoi",
+                help="A GeoJSON file of polygons: only what lies inside is read of each scene.",
+            ),
+            OptionSpec(
+                name="after",
+                help="Only scenes taken at this date (ISO 8601, UTC) or later: 2022-06-01.",
+            ),
+            OptionSpec(name="before", help="Only scenes taken before this date: 2022-07-01."),
+            OptionSpec(
+                name="gsd",
+                type="number",
+                help="Metres a pixel at which scenes are read; else their own.",
+            ),
         ),
         registry="fieldguide_remote_sensing:registry.yaml",
         class_sets=tuple(f"fieldguide_remote_sensing:prompts/{name}.yaml" for name in CLASS_SETS),
@@ -106,7 +121,7 @@ def register_domains() -> Iterable[DomainSpec]:
 @hookimpl
 def register_loaders() -> Iterable[LoaderSpec]:
     """Offer the readers of georeferenced rasters and of scenes of several files."""
-    target = "fieldguide_remote_sensing.geotiff:GeoTiffLoader"
+    target = "fieldguide_remote_sensing.geotiff:make_raster_loader"
     windows = "fieldguide_remote_sensing.windowed:open_windows"
     yield LoaderSpec(
         name="geotiff",
@@ -137,6 +152,14 @@ def register_loaders() -> Iterable[LoaderSpec]:
         only_named=True,
         options=RASTER_OPTIONS,
         windows=windows,
+        extra=EXTRA,
+    )
+    yield LoaderSpec(
+        name="plain_scene",
+        summary="Scenes as JPEG, PNG, WebP, BMP and GIF",
+        target="fieldguide_remote_sensing.plain:PlainPictureLoader",
+        suffixes=(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"),
+        options=SELECTION,
         extra=EXTRA,
     )
 

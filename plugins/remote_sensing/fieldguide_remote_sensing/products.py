@@ -7,22 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fieldguide_remote_sensing.bands import SENSOR_NAMES
+from fieldguide_remote_sensing.sensors import shipped_sensors, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-FAMILIES = {
-    "sentinel2_l1c": "Sentinel-2",
-    "sentinel2_l2a": "Sentinel-2",
-    "hls_sentinel2": "Sentinel-2",
-    "hls_landsat": "HLS Landsat",
-    "landsat_5": "Landsat 4 to 7",
-    "landsat_7": "Landsat 4 to 7",
-    "landsat_8": "Landsat 8 and 9",
-    "landsat_9": "Landsat 8 and 9",
-}
-"""Sensors by the names of the catalogue, and whose names of bands their files use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +61,7 @@ def common_name(sensor: str, identifier: str) -> str | None:
     >>> common_name("sentinel2_l2a", "B8A"), common_name("landsat_7", "B4")
     ('nir08', 'nir08')
     """
-    return SENSOR_NAMES[FAMILIES[sensor]].get(identifier.lower())
+    return shipped_sensors()[sensor].table.get(spelling(identifier))
 
 
 def product_file(name: str) -> ProductFile | None:

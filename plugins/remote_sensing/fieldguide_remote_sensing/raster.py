@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import Resampling
+from rasterio.windows import Window
 
 from fieldguide.samples import DIGITAL_NUMBER, RGB, SRGB8, Sample
+from fieldguide.samples import Window as Part
 from fieldguide_remote_sensing.cost import read_size_px
-from fieldguide_remote_sensing.georeference import captured_at, place_metadata
+from fieldguide_remote_sensing.georeference import captured_at, cloud_percent, place_metadata
 from fieldguide_remote_sensing.probes import probe_windows
 from fieldguide_remote_sensing.radiometry import decide
+from fieldguide_remote_sensing.selection import Chosen
 from fieldguide_remote_sensing.sensors import sensor_metadata
+from fieldguide_remote_sensing.validity import find_valid
+from fieldguide_remote_sensing.windows import Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from fieldguide_remote_sensing.sensors import Sensor
 
 DECIMATED = "read_decimated"
+ENLARGED = "read_enlarged"
 PROBES_PER_SIDE = 4
 """Windows by which the numbers of a raster are judged that is not read as a whole."""
 
@@ -41,6 +47,7 @@ class Raster:
         sensor: whose bands they are, where that is known.
         claim: how their numbers are said to become reflectance, or None.
         notes: what contradicts in their names.
+        chosen: which part is read, and how finely.
     """
 
     dataset: Any
@@ -49,26 +56,41 @@ class Raster:
     sensor: Sensor | None = None
     claim: Claim | None = None
     notes: tuple[str, ...] = ()
+    chosen: Chosen = field(default_factory=Chosen)
 
     def read(self, window: Window | None = None, size_px: tuple[int, int] | None = None) -> Sample:
         """Read the whole raster, or a part of it.
 
         Args:
-            window: of rasterio, in whole pixels inside the raster; None for all of it.
-            size_px: (H, W) of the sample, not larger than the window: pixels are averaged, from
-                overviews where there are any. By default as large as memory allows.
+            window: of rasterio, in whole pixels inside the raster; None for all that is chosen.
+            size_px: (H, W) of the sample: pixels are averaged, from overviews where there are any.
+                By default as large as was chosen and memory allows.
 
         Returns:
-            A sample of (H, W, C), in reflectance where scale and offset are known; its metadata
-            are those of the whole raster.
+            A sample of (H, W, C), in reflectance where scale and offset are known, not valid
+            outside the chosen area; its metadata are those of the whole raster, or without a
+            window, of the part that was chosen.
 
         Raises:
             ContractError: its numbers contradict what is said of them.
         """
-        stored = self._read(window, size_px)
+        if window is not None:
+            sample = self._convert(self._read(window, size_px), by_itself=False)
+            return self.chosen.masked(sample, _cut(Grid.of(self.dataset), window))
+        part, grid = self.chosen.window, self.chosen.grid(self.dataset)
+        metadata = self.metadata(grid)
+        own_m = metadata.get("ground_sample_distance_m")
+        wanted = size_px or self.chosen.size_px(grid, len(self.places), own_m)
+        sample = self._convert(self._read(part, wanted), by_itself=part is None)
+        if size_px is None and wanted is not None and own_m is not None:
+            metadata["ground_sample_distance_m"] = own_m * grid.height_px / wanted[0]
+        return self.chosen.masked(replace(sample, metadata=metadata), grid)
+
+    def _convert(self, stored: Sample, *, by_itself: bool) -> Sample:
+        """Return a sample in reflectance, judged by itself or by parts of the whole raster."""
         if self.claim is None:
             return stored
-        conversion = decide(stored, self.claim) if window is None else self._conversion
+        conversion = decide(stored, self.claim) if by_itself else self._conversion
         return conversion.apply(stored)
 
     @cached_property
@@ -85,8 +107,7 @@ class Raster:
     def _read(self, window: Window | None, size_px: tuple[int, int] | None) -> Sample:
         height, width = self._extent(window)
         size_px = size_px or read_size_px(height, width, len(self.places))
-        decimated = size_px != (height, width)
-        method = Resampling.average if decimated else Resampling.nearest
+        method, repairs = _resampling(size_px, (height, width))
         read = self.dataset.read(
             list(self.places), window=window, out_shape=size_px, resampling=method
         )
@@ -98,29 +119,39 @@ class Raster:
             units=SRGB8 if is_display else DIGITAL_NUMBER,
             metadata=self.metadata(),
             valid=self._valid(array, window),
-            repairs=(DECIMATED,) if decimated else (),
+            repairs=repairs,
             notes=self.notes,
         )
 
-    def metadata(self) -> dict[str, Any]:
-        """Return what the file says of itself as a whole: size, place, date, nodata."""
-        return dict(self._about)
+    def metadata(self, grid: Grid | None = None) -> dict[str, Any]:
+        """Return what the file says of itself: size, place, date, clouds, nodata.
+
+        Args:
+            grid: of a part of it; None for the whole.
+        """
+        return dict(self._about if grid is None else self._about_part(grid))
 
     @cached_property
     def _about(self) -> dict[str, Any]:
+        """What the windows of a raster share, asked of GDAL once."""
+        return self._about_part(Grid.of(self.dataset))
+
+    def _about_part(self, grid: Grid) -> dict[str, Any]:
         dataset = self.dataset
         found: dict[str, Any] = {
-            "width_px": dataset.width,
-            "height_px": dataset.height,
+            "width_px": grid.width_px,
+            "height_px": grid.height_px,
             "driver": dataset.driver,
             "dtype": dataset.dtypes[0],
             "band_names": self.names,
-            **place_metadata(dataset),
+            **place_metadata(grid),
         }
         if dataset.nodata is not None:
             found["nodata"] = "nan" if math.isnan(dataset.nodata) else float(dataset.nodata)
         if moment := captured_at(dataset):
             found["captured_at"] = moment
+        if (cloud := cloud_percent(dataset)) is not None:
+            found["cloud_cover"] = cloud
         return found | sensor_metadata(self.sensor, self.names)
 
     def _extent(self, window: Window | None) -> tuple[int, int]:
@@ -130,23 +161,25 @@ class Raster:
 
     def _valid(self, array: NDArray[Any], window: Window | None) -> NDArray[np.bool_] | None:
         """Return (H, W), or None when every pixel holds data."""
-        part = {"window": window, "out_shape": array.shape[:2]}
-        valid = np.ones(array.shape[:2], dtype=bool)
-        colours = list(self.dataset.colorinterp)
-        alpha = colours.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colours else None
-        nodata = self.dataset.nodatavals[self.places[0] - 1]
-        if alpha is None:
-            valid &= self.dataset.dataset_mask(**part) > 0
-        else:  # GDAL masks by nodata or by alpha; a file may use both
-            if nodata is not None and not math.isnan(nodata):
-                valid &= (array != float(nodata)).any(axis=-1)
-            if alpha not in self.places:
-                valid &= self.dataset.read(alpha, **part) > 0
-        if nodata is None and self.sensor is not None and self.sensor.nodata is not None:
-            valid &= (array != self.sensor.nodata).any(axis=-1)
-        if array.dtype.kind == "f":
-            valid &= np.isfinite(array).all(axis=-1)
+        nodata = None if self.sensor is None else self.sensor.nodata
+        valid = find_valid(self.dataset, array, self.places, self.names, window, nodata)
         return None if valid.all() else valid
+
+
+def _resampling(
+    size_px: tuple[int, int], own_px: tuple[int, int]
+) -> tuple[Resampling, tuple[str, ...]]:
+    """Return how pixels of another size are made, and the name of this repair."""
+    if size_px == own_px:
+        return Resampling.nearest, ()
+    if size_px[0] > own_px[0]:
+        return Resampling.bilinear, (ENLARGED,)
+    return Resampling.average, (DECIMATED,)
+
+
+def _cut(grid: Grid, window: Window) -> Grid:
+    start_px = int(window.row_off), int(window.col_off)
+    return grid.cut(Part(start_px, (int(window.height), int(window.width))))
 
 
 def _mask(sample: Sample) -> NDArray[np.bool_]:

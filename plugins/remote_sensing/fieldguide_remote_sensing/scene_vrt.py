@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILES = 1000
+VALID_WHERE = "VALID_WHERE"
+"""Tag of a scene: a pixel is valid where every band but the thermal ones holds data."""
+THERMAL = "lwir"
+"""Begins the common names of thermal bands, which have holes of their own."""
 GDAL_TYPES = {
     "uint8": "Byte",
     "int8": "Int8",
@@ -117,7 +121,8 @@ def scene_vrt(scene: SceneParts) -> str:
         f'<VRTDataset rasterXSize="{target.width_px}" rasterYSize="{target.height_px}">'
         f"<SRS>{escape(target.crs.to_wkt())}</SRS>"
         f"<GeoTransform>{', '.join(map(repr, order))}</GeoTransform>"
-        f"{_metadata_text(scene.tags)}{_metadata_text(scene.imagery, 'IMAGERY')}{bands}"
+        f"{_metadata_text({**scene.tags, VALID_WHERE: 'ALL_BANDS'})}"
+        f"{_metadata_text(scene.imagery, 'IMAGERY')}{bands}"
         "</VRTDataset>"
     )
 
