@@ -11,12 +11,10 @@ import yaml
 from PIL import Image
 
 from fieldguide.contract import FILL_NODATA, SELECT_BANDS, STRETCH, InputContract
-from fieldguide.data.images import ImageLoader
 from fieldguide.data.inputs import Item
 from fieldguide.data.pipeline import Reader, Row
-from fieldguide.specs import LoaderSpec
+from fieldguide.data.routing import make_loaders
 from fieldguide_remote_sensing.demo import demo_sets
-from fieldguide_remote_sensing.geotiff import GeoTiffLoader
 from fieldguide_remote_sensing.plugin import RGB_SCENE, register_loaders
 
 if TYPE_CHECKING:
@@ -25,12 +23,6 @@ if TYPE_CHECKING:
     from fieldguide.demo_set import DemoSet
 
 CONTRACT = InputContract(size_px=(224, 224), resize="squash", mean=(127.0,) * 3, std=(128.0,) * 3)
-IMAGE = LoaderSpec(
-    name="image",
-    summary="plain images",
-    target="fieldguide.data.images:ImageLoader",
-    suffixes=(".jpg", ".png"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +32,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoSet:
 
 
 def read(path: Path) -> Row:
-    loaders = {"geotiff": GeoTiffLoader(), "image": ImageLoader()}
-    reader = Reader(loaders, [*register_loaders(), IMAGE], CONTRACT, RGB_SCENE.repairs)
-    return reader.read(Item(str(path), path.name, path))[0]
+    specs, item = list(register_loaders()), Item(str(path), path.name, path)
+    reader = Reader(make_loaders([item], specs, {}), specs, CONTRACT, RGB_SCENE.repairs)
+    return reader.read(item)[0]
 
 
 def test_every_picture_is_read_and_the_heights_are_refused(demo: DemoSet) -> None:

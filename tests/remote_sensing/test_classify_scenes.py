@@ -1,0 +1,246 @@
+"""From what a user types to a row for each scene: rasters, scenes of several files, options."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from rasterio.transform import Affine
+from rasterio.warp import transform
+from shapely.geometry import box, mapping
+
+from fieldguide.cli import main
+from fieldguide.errors import UsageError
+from fieldguide.guides import Guide
+from fieldguide.testing import write_tiny_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fieldguide.zeroshot.classify import Prediction
+
+    Make = Callable[..., Path]
+
+LABELS = ["forest", "river"]
+ADVICE = {  # what the reason has to say, by what the table of cases says
+    "advise gdalwarp": "gdalwarp",
+    "unnamed": "--bands",
+    "without a name": "--bands",
+    "no valid pixel": "no pixel of it is valid",
+    "source file is absent": "is missing",
+    "read error": "GDAL cannot read it",
+    "nodata 0 masks": "fill_nodata_with_mean",
+    "alpha becomes the mask": "fill_nodata_with_mean",
+    "order by name": "select_bands_by_name",
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture
+def rows(model: str) -> Callable[..., dict[str, Prediction]]:
+    """Classify what a user names, with options of the domain; rows by the name of the file."""
+
+    def classify(*inputs: Path, **options: Any) -> dict[str, Prediction]:
+        guide = Guide("remote_sensing", model=model, options=options)
+        found = guide.classify([str(path) for path in inputs], LABELS)
+        return {Path(row.path).name: row for row in found}
+
+    return classify
+
+
+def scene(path: Path, day: str | None = None, west_m: float = 600_000) -> Path:
+    """Write 64 x 64 px of 10 m in UTM zone 32 north."""
+    profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "photometric": "RGB", "height": 64,
+               "width": 64, "crs": "EPSG:32632",
+               "transform": Affine(10, 0, west_m, 0, -10, 5_100_000)}  # fmt: skip
+    with rasterio.open(path, "w", **profile) as target:
+        target.write(np.random.default_rng(1).integers(1, 200, (3, 64, 64)).astype("uint8"))
+        if day is not None:
+            target.update_tags(ns="IMAGERY", ACQUISITIONDATETIME=f"{day} 10:00:00")
+    return path
+
+
+def cases() -> list[dict[str, str]]:
+    table = Path(os.environ.get("FIELDGUIDE_TEST_DATA", "")) / "remote_sensing/rasterio_cases"
+    if not (table / "expected.csv").is_file():
+        return []
+    with (table / "expected.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.shared_data
+def test_a_folder_of_edge_cases_is_classified_as_its_table_says(
+    shared_data: Path, rows: Callable[..., dict[str, Prediction]]
+) -> None:
+    folder = shared_data / "remote_sensing/rasterio_cases"
+    found, table = rows(folder), cases()
+    assert set(found) == {case["file"] for case in table}
+    assert len(table) == 14
+    for case in table:
+        row = found[case["file"]]
+        outcome = case["expected of the remote-sensing RGB modality"]
+        assert {"ok": "accepted"}.get(row.status, row.status) == outcome, (case, row.reason)
+        assert bool(row.guesses) == (outcome == "accepted")
+        advice = [words for part, words in ADVICE.items() if part in case["why"]]
+        assert all(words in row.reason for words in advice), (case, row.reason)
+        assert advice or outcome == "accepted"
+
+
+@pytest.mark.shared_data
+def test_reading_the_edge_cases_reaches_what_the_table_says_can_be_opened(
+    shared_data: Path, model: str
+) -> None:
+    guide = Guide("remote_sensing", model=model, options={"bands": "gray"})
+    folder = shared_data / "remote_sensing/rasterio_cases"
+    for case in cases():
+        if case["opens"] == "yes" and "one unnamed" in case["why"]:  # named, it can be read
+            sample, _ = guide.show(folder / case["file"])
+            assert sample.bands == ("gray",)
+
+
+def test_a_folder_with_scenes_of_every_kind_gives_a_row_for_each(
+    tmp_path: Path, rows: Callable[..., Any], make_safe: Make, make_landsat: Make
+) -> None:
+    safe = make_safe(tmp_path / "sentinel")
+    make_landsat(tmp_path / "landsat")
+    (tmp_path / "landsat/LC08_L2SP_195028_20200101_20200113_02_T1_thumb_large.jpeg").touch()
+    scene(tmp_path / "single.tif")
+    (tmp_path / "item.json").write_text("{}")  # read only where it is named
+    found = rows(tmp_path)
+    assert {name: row.status for name, row in found.items()} == {
+        safe.name: "ok", "landsat": "ok", "single.tif": "ok",
+    }  # fmt: skip
+    assert "select_bands_by_name" in found["landsat"].reason
+
+
+def test_the_command_line_takes_a_safe_folder_and_a_stac_item(
+    tmp_path: Path, make_safe: Make, write_band: Make, model: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    safe = make_safe(tmp_path)
+    assets = {}
+    for name in ("red", "green", "blue"):
+        write_band(tmp_path / f"{name}.tif", 10, np.arange(14_400).reshape(120, 120))
+        assets[name] = {"href": f"{name}.tif", "eo:bands": [{"name": name, "common_name": name}]}
+    item = {"type": "Feature", "stac_version": "1.0.0", "properties": {}, "assets": assets}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    words = ["classify", str(safe), str(tmp_path / "item.json"), "--domain", "remote_sensing",
+             "--classes", "aid", "--model", model]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["fieldguide", *words])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    captured = capsys.readouterr()
+    assert (stopped.value.code or 0) == 0, captured.err
+    assert "2 ok" in captured.err
+
+
+def test_dates_choose_scenes_and_the_rest_is_skipped_with_a_reason(
+    tmp_path: Path, rows: Callable[..., Any]
+) -> None:
+    scene(tmp_path / "may.tif", "2022-05-31")
+    scene(tmp_path / "june.tif", "2022-06-01")
+    scene(tmp_path / "july.tif", "2022-07-01")
+    scene(tmp_path / "undated.tif")
+    found = rows(tmp_path, after="2022-06-01", before="2022-07-01")
+    assert {name: row.status for name, row in found.items()} == {
+        "may.tif": "skipped", "june.tif": "ok", "july.tif": "skipped", "undated.tif": "skipped",
+    }  # fmt: skip
+    assert "before --after" in found["may.tif"].reason
+    assert "not before --before" in found["july.tif"].reason
+    assert "does not say when it was taken" in found["undated.tif"].reason
+
+
+def test_dates_of_safe_folders_and_landsat_are_known(
+    tmp_path: Path, rows: Callable[..., Any], make_safe: Make, make_landsat: Make
+) -> None:
+    safe = make_safe(tmp_path)  # 2022-07-11 10:15:59 UTC
+    make_landsat(tmp_path / "landsat")  # 2020-01-01 10:04:05 UTC
+    found = rows(tmp_path, after="2022-07-11T10:15:00Z", before="2022-07-11T12:16:00+02:00")
+    assert (found[safe.name].status, found["landsat"].status) == ("ok", "skipped")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"after": "yesterday"}, "--after 'yesterday' is no date.*--after 2022-06-01"),
+        ({"before": "2022-13-01"}, "is no date"),
+        ({"after": "2022-07-01", "before": "2022-06-01"}, "No moment is after"),
+        ({"gsd": -1.0}, "--gsd -1.0 is no distance"),
+        ({"gsd": float("nan")}, "is no distance"),
+        ({"aoi": "nowhere.geojson"}, "--aoi nowhere.geojson"),
+    ],
+)
+def test_options_that_cannot_be_meant_end_the_job_before_it_begins(
+    tmp_path: Path, rows: Callable[..., Any], options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(UsageError, match=reason):
+        rows(scene(tmp_path / "a.tif"), **options)
+
+
+def test_an_area_chooses_scenes_and_parts_of_them(tmp_path: Path, rows: Callable[..., Any]) -> None:
+    scene(tmp_path / "here.tif")
+    scene(tmp_path / "there.tif", west_m=700_000)
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    lon, lat = transform(
+        "EPSG:32632", "EPSG:4326", [600_100, 600_400], [5_099_500, 5_099_900]
+    )[:2]  # fmt: skip
+    aoi = tmp_path / "area.geojson"
+    aoi.write_text(json.dumps(mapping(box(lon[0], lat[0], lon[1], lat[1]))))
+    found = rows(tmp_path, aoi=str(aoi))
+    assert {name: row.status for name, row in found.items()} == {
+        "here.tif": "ok", "there.tif": "skipped", "plain.png": "refused",
+    }  # fmt: skip
+    assert found["here.tif"].metadata["height_px"] == pytest.approx(40, abs=2)
+    assert "outside the area of area.geojson" in found["there.tif"].reason
+    assert "plain picture" in found["plain.png"].reason
+
+
+def test_plain_pictures_are_read_as_ever_without_an_area(
+    tmp_path: Path, rows: Callable[..., Any]
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    assert rows(tmp_path)["plain.png"].status == "ok"
+    undated = rows(tmp_path, after="2020-01-01")["plain.png"]
+    assert "does not say when it was taken" in undated.reason
+
+
+@pytest.mark.parametrize(("gsd", "size_px"), [(20, 32), (15, 43), (640, 1), (5, 128)])
+def test_the_ground_sample_distance_decides_how_many_pixels_are_read(
+    tmp_path: Path, model: str, gsd: float, size_px: int
+) -> None:
+    path = scene(tmp_path / "a.tif")
+    sample, _ = Guide("remote_sensing", model=model, options={"gsd": gsd}).show(path)
+    assert sample.size_px == (size_px, size_px)
+    assert sample.metadata["ground_sample_distance_m"] == gsd
+    with rasterio.open(path) as dataset:
+        stored = np.moveaxis(dataset.read(), 0, -1).astype(float)
+    if gsd == 20:
+        means = stored.reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))
+        assert np.abs(sample.array - means).max() <= 0.5
+
+
+def test_a_ground_sample_distance_needs_a_size_of_pixels(
+    tmp_path: Path, rows: Callable[..., Any]
+) -> None:
+    Image.fromarray(np.full((8, 8, 3), 7, "uint8")).save(tmp_path / "a.tif")
+    row = rows(tmp_path / "a.tif", gsd=10.0, bands="red,green,blue")["a.tif"]
+    assert (row.status, "no size in metres" in row.reason) == ("refused", True)
+
+
+def test_too_fine_a_ground_sample_distance_says_so(
+    tmp_path: Path, rows: Callable[..., Any]
+) -> None:
+    row = rows(scene(tmp_path / "a.tif"), gsd=0.001)["a.tif"]
+    assert (row.status, "more than are read at once" in row.reason) == ("skipped", True)
