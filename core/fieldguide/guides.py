@@ -187,7 +187,7 @@ class Guide:
         if plan.encoder is None:
             return self.report(path, plan, self.refuse_all(items, plan), total=0)
         with EmbeddingFile(path, plan.encoder.space, self.about(plan)) as sink:
-            filled = fill(sink, items, lambda todo: self.encode(todo, plan))
+            filled = fill(sink, items, lambda todo: self.encode(todo, plan), self.options)
             total = sink.finish()
         return self.report(path, plan, filled, total)
 

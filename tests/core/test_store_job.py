@@ -18,7 +18,7 @@ from fieldguide.data.embedding_file import EmbeddingFile, read_embeddings
 from fieldguide.data.images import ImageLoader
 from fieldguide.data.inputs import Item, find_items
 from fieldguide.data.pipeline import Reader, encode_items
-from fieldguide.data.store_job import Filled, fill
+from fieldguide.data.store_job import Filled, fill, options_fingerprint
 from fieldguide.errors import SpaceMismatchError
 from fieldguide.models.embeddings import Embeddings, SpaceId
 from fieldguide.retrieval.lance_index import LanceIndex, open_lance_index
@@ -371,3 +371,17 @@ def test_failed_rows_do_not_keep_their_thumbnails_in_memory(photos: Photos) -> N
     )  # fmt: skip
     assert [row.thumbnail for row in filled.failed] == [None] * 10
     assert {row.reason for row in filled.failed} == {"no model"}
+
+
+def test_options_and_the_files_that_they_name_are_a_part_of_the_fingerprint(
+    tmp_path: Path,
+) -> None:
+    named = tmp_path / "area.json"
+    named.write_text("1")
+    options = [{}, {"scale": 1.0}, {"scale": 2.0}, {"area": str(named)}, {"area": "nowhere"}]
+    prints = [options_fingerprint(each) for each in options]
+    assert prints[0] == ""
+    assert len(set(prints)) == len(options)
+    assert options_fingerprint({"area": str(named)}) == prints[3]
+    named.write_text("22")
+    assert options_fingerprint({"area": str(named)}) != prints[3]

@@ -223,7 +223,7 @@ def test_the_ground_sample_distance_decides_how_many_pixels_are_read(
     path = scene(tmp_path / "a.tif")
     sample, _ = Guide("remote_sensing", model=model, options={"gsd": gsd}).show(path)
     assert sample.size_px == (size_px, size_px)
-    assert sample.metadata["ground_sample_distance_m"] == gsd
+    assert sample.metadata["ground_sample_distance_m"] == 640 / size_px  # in whole pixels
     with rasterio.open(path) as dataset:
         stored = np.moveaxis(dataset.read(), 0, -1).astype(float)
     if gsd == 20:
@@ -237,6 +237,17 @@ def test_a_ground_sample_distance_needs_a_size_of_pixels(
     Image.fromarray(np.full((8, 8, 3), 7, "uint8")).save(tmp_path / "a.tif")
     row = rows(tmp_path / "a.tif", gsd=10.0, bands="red,green,blue")["a.tif"]
     assert (row.status, "no size in metres" in row.reason) == ("refused", True)
+
+
+def test_a_store_embeds_again_what_other_options_read_otherwise(tmp_path: Path, model: str) -> None:
+    path = scene(tmp_path / "a.tif")
+    reports = [
+        Guide("remote_sensing", model=model, options=options).embed(path, tmp_path / "v.parquet")
+        for options in ({}, {}, {"gsd": 20.0}, {"gsd": 20.0}, {"gsd": 40.0})
+    ]
+    assert [(report.added, report.kept) for report in reports] == [
+        (1, 0), (0, 1), (1, 0), (0, 1), (1, 0),
+    ]  # fmt: skip
 
 
 def test_too_fine_a_ground_sample_distance_says_so(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from fieldguide.data.files import utf8_text
+from fieldguide.data.files import exists, utf8_text
+from fieldguide.data.inputs import Item
 from fieldguide.data.pipeline import Batch, Row
 from fieldguide.errors import LoadError
 from fieldguide.models.embeddings import Embeddings
@@ -16,10 +21,11 @@ from fieldguide.models.embeddings import Embeddings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from fieldguide.data.inputs import Item
-
 ROWS_PER_COMMIT = 256
 SECONDS_PER_COMMIT = 20.0
+
+
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 class VectorSink(Protocol):
@@ -55,20 +61,21 @@ class _Pending:
 
 
 def choose_new(
-    items: Sequence[Item], sink: VectorSink
+    items: Sequence[Item], sink: VectorSink, options: Mapping[str, Any] = NO_OPTIONS
 ) -> tuple[list[Item], dict[str, str], Filled]:
     """Return the items to embed, their fingerprints by id, and the count of those kept.
 
     An item is kept when the sink has its id with the same fingerprint. The fingerprint is taken
-    before the file is read, so a file that changes meanwhile is embedded again next time.
+    before the file is read, so a file that changes meanwhile is embedded again next time; and it
+    holds the options that files are read by, so that other options embed them again.
     """
-    known = sink.known()
+    known, read_by = sink.known(), options_fingerprint(options)
     todo: list[Item] = []
     prints: dict[str, str] = {}
     report = Filled()
     for item in items:
         try:
-            prints[item.id] = "" if item.fault else item.fingerprint()
+            prints[item.id] = "" if item.fault else item.fingerprint() + read_by
         except LoadError as error:
             report.failed.append(Row(item, error.status, str(error), dict(item.metadata)))
             continue
@@ -79,10 +86,24 @@ def choose_new(
     return todo, prints, report
 
 
+def options_fingerprint(options: Mapping[str, Any]) -> str:
+    """Return what changes when options do, or a file that one of them names; empty for none."""
+    if not options:
+        return ""
+    known = {
+        name: [str(value), Item("", "", Path(value)).fingerprint()]
+        if isinstance(value, str) and exists(Path(value))
+        else repr(value)
+        for name, value in sorted(options.items())
+    }
+    return ";" + hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+
 def fill(
     sink: VectorSink,
     items: Sequence[Item],
     encode: Callable[[Sequence[Item]], Iterator[Batch]],
+    options: Mapping[str, Any] = NO_OPTIONS,
 ) -> Filled:
     """Embed what the sink does not have yet.
 
@@ -92,8 +113,9 @@ def fill(
         sink: where the vectors go.
         items: all inputs of the job.
         encode: loads and embeds items, in batches.
+        options: of the domain, by which items are read.
     """
-    todo, prints, report = choose_new(items, sink)
+    todo, prints, report = choose_new(items, sink, options)
     pending = _Pending()
     try:
         for batch in encode(todo):

@@ -151,7 +151,7 @@ def store_in_index(guide: Guide, inputs: Any, folder: Path) -> Index:
         raise ScopeError(f"None of {len(items)} inputs can be indexed: {failed[0].reason}")
     store = LanceIndex.create(folder, plan.encoder.space, guide.about(plan))
     with store:
-        filled = fill(store, items, lambda todo: guide.encode(todo, plan))
+        filled = fill(store, items, lambda todo: guide.encode(todo, plan), guide.options)
         if filled.added:
             store.compact()
     return Index(store, guide, guide.report(folder, plan, filled, len(store)))
