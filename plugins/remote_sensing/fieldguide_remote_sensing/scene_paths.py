@@ -10,7 +10,7 @@ from pathlib import Path
 from fieldguide.data.files import read_bounded
 from fieldguide.errors import ContractError, LoadError
 
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 16 * 2**20
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
