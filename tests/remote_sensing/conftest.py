@@ -93,11 +93,11 @@ def make_safe() -> Callable[..., Path]:
 
 @pytest.fixture
 def make_landsat() -> Callable[..., Path]:
-    """Write a folder of Landsat 8, Level 2, as its files come: band n holds 1000 * n."""
+    """Write a folder of Landsat 8, Level 2, as its files come: band n holds 9000 + 1000 * n."""
 
     def make(folder: Path, scene: str = "LC08_L2SP_195028_20200101_20200113_02_T1") -> Path:
         for number in range(1, 8):
-            _write_band(folder / f"{scene}_SR_B{number}.TIF", 30, 1000 * number, nodata=0)
+            _write_band(folder / f"{scene}_SR_B{number}.TIF", 30, 9000 + 1000 * number, nodata=0)
         _write_band(folder / f"{scene}_QA_PIXEL.TIF", 30, 21824)
         factors = "".join(
             f"    REFLECTANCE_MULT_BAND_{n} = 2.75e-05\n    REFLECTANCE_ADD_BAND_{n} = -0.2\n"

@@ -88,7 +88,8 @@ def test_pixels_are_inside_where_shapely_says_their_centre_is(
     lon, lat = centres(grid)
     hull = hull_of(parts, np.where(lon < 0, lon + 360, lon) if is_across_180(lon) else lon, lat)
     turned = [shapely.affinity.translate(hull, turn) for turn in (-360, 0, 360)]
-    area = Area("a", shapely.union_all(turned).intersection(box(-180, -90, 180, 90)))
+    inside_180 = shapely.union_all(turned).intersection(box(-180, -90, 180, 90))
+    area = Area("a", inside_180.buffer(0))  # without lines where two turns touch
     assume(area.shape.area > 1e-6)
     expected = shapely.contains_xy(area.shape, lon, lat)
     margin = shapely.distance(area.shape.boundary, shapely.points(lon, lat))

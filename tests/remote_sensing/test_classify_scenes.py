@@ -21,6 +21,7 @@ from fieldguide.cli import main
 from fieldguide.errors import UsageError
 from fieldguide.guides import Guide
 from fieldguide.testing import write_tiny_checkpoint
+from fieldguide_remote_sensing.geotiff import make_raster_loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,3 +256,40 @@ def test_too_fine_a_ground_sample_distance_says_so(
 ) -> None:
     row = rows(scene(tmp_path / "a.tif"), gsd=0.001)["a.tif"]
     assert (row.status, "more than are read at once" in row.reason) == ("skipped", True)
+
+
+def test_numbers_of_a_safe_folder_become_reflectance(tmp_path: Path, make_safe: Make) -> None:
+    sample = make_raster_loader()(make_safe(tmp_path))
+    assert (sample.units, sample.metadata["sensor"]) == ("reflectance", "sentinel2_l2a")
+    # B04 is the fourth band by name and holds 4000: (4000 - 1000) / 10000
+    np.testing.assert_allclose(sample.array[60, 60, sample.bands.index("red")], 0.3, rtol=1e-6)
+    assert sample.valid is not None
+    assert not sample.valid[:6, :3].any()
+    assert sample.metadata["cloud_cover"] == 12.5
+
+
+def test_numbers_of_landsat_become_reflectance_by_its_own_metadata(
+    tmp_path: Path, make_landsat: Make, write_band: Make
+) -> None:
+    folder = make_landsat(tmp_path / "scene")
+    thermal = "LC08_L2SP_195028_20200101_20200113_02_T1_ST_B10.TIF"
+    write_band(folder / thermal, 30, 0, nodata=0)  # a hole as large as the scene
+    sample = make_raster_loader()(folder)
+    assert "lwir11" not in sample.bands
+    assert sample.valid is None
+    red = sample.array[5, 5, sample.bands.index("red")]  # 13000 * 0.0000275 - 0.2
+    np.testing.assert_allclose(red, 0.1575, rtol=1e-5)
+
+
+def test_a_part_of_a_scene_has_the_values_of_the_whole(tmp_path: Path, make_safe: Make) -> None:
+    safe = make_safe(tmp_path)
+    lon, lat = transform("EPSG:32632", "EPSG:4326", [600_300, 600_800], [5_099_300, 5_099_800])[:2]
+    aoi = tmp_path / "area.geojson"
+    aoi.write_text(json.dumps(mapping(box(lon[0], lat[0], lon[1], lat[1]))))
+    whole, part = make_raster_loader()(safe), make_raster_loader(aoi=str(aoi))(safe)
+    left, top = (part.metadata["transform"][place] for place in (2, 5))
+    column, row = round((left - 600_000) / 10), round((5_100_000 - top) / 10)
+    height, width = part.size_px
+    expected = whole.array[row : row + height, column : column + width]
+    np.testing.assert_allclose(part.array, expected, atol=1e-6)
+    assert (part.units, part.valid_fraction > 0.8) == ("reflectance", True)

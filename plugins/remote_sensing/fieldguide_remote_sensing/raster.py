@@ -162,7 +162,7 @@ class Raster:
     def _valid(self, array: NDArray[Any], window: Window | None) -> NDArray[np.bool_] | None:
         """Return (H, W), or None when every pixel holds data."""
         nodata = None if self.sensor is None else self.sensor.nodata
-        valid = find_valid(self.dataset, array, self.places, self.names, window, nodata)
+        valid = find_valid(self.dataset, array, self.places, window, nodata)
         return None if valid.all() else valid
 
 

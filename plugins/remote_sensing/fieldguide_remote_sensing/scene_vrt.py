@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 MAX_FILES = 1000
 VALID_WHERE = "VALID_WHERE"
-"""Tag of a scene: a pixel is valid where every band but the thermal ones holds data."""
+"""Tag of a scene: a pixel is valid where every band holds data."""
 THERMAL = "lwir"
-"""Begins the common names of thermal bands, which have holes of their own."""
+"""Begins the common names of thermal bands: temperatures, with scales and holes of their own."""
 GDAL_TYPES = {
     "uint8": "Byte",
     "int8": "Int8",
@@ -97,13 +97,16 @@ class _Source:
 def scene_vrt(scene: SceneParts) -> str:
     """Return the text of a VRT in which every file is a band, on the finest grid among them.
 
+    Thermal bands are left out, unless there are no others.
+
     Raises:
         LoadError: a file is missing or broken.
         ContractError: the files are not on grids of one CRS, over one area.
     """
     if len(scene.bands) > MAX_FILES:
         raise LoadError(f"it names {len(scene.bands)} bands, more than {MAX_FILES}. Split it.")
-    sources = [_read_header(band) for band in scene.bands]
+    light = [band for band in scene.bands if not band.name.startswith(THERMAL)]
+    sources = [_read_header(band) for band in light or scene.bands]
     _check_together(sources)
     target = _common_grid(sources)
     kind = np.result_type(*[source.dtype for source in sources]).name

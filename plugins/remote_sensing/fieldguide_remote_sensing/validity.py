@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rasterio.enums import ColorInterp
 
-from fieldguide_remote_sensing.scene_vrt import THERMAL, VALID_WHERE
+from fieldguide_remote_sensing.scene_vrt import VALID_WHERE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
 
 
 def find_valid(
-    dataset: Any, array: NDArray[Any], places: Sequence[int], names: Sequence[str],
-    window: Window | None, sensor_nodata: float | None,
-) -> NDArray[np.bool_]:  # fmt: skip
+    dataset: Any,
+    array: NDArray[Any],
+    places: Sequence[int],
+    window: Window | None,
+    sensor_nodata: float | None,
+) -> NDArray[np.bool_]:
     """Return (H, W), True where there is data.
 
     Args:
         dataset: of rasterio.
         array: (H, W, C), what was read of it.
         places: the numbers of the bands, from 1.
-        names: what the bands are called.
         window: what was read; None for all.
         sensor_nodata: the sensor's own value for nothing, where the file need not say so.
     """
     if VALID_WHERE in dataset.tags():
-        valid = _where_all_bands_hold_data(dataset, array, places, names)
+        valid = _where_all_bands_hold_data(dataset, array, places)
     else:
         valid = _where_any_band_holds_data(dataset, array, places, window)
     if dataset.nodatavals[places[0] - 1] is None and sensor_nodata is not None:
@@ -61,16 +63,16 @@ def _where_any_band_holds_data(
 
 
 def _where_all_bands_hold_data(
-    dataset: Any, array: NDArray[Any], places: Sequence[int], names: Sequence[str]
+    dataset: Any, array: NDArray[Any], places: Sequence[int]
 ) -> NDArray[np.bool_]:
-    """Return where every band of a scene but the thermal ones holds data.
+    """Return where every band of a scene holds data.
 
     Each band of a scene is a file with edges of its own. It is judged by what was read already:
     GDAL's masks would read every file again.
     """
     valid = np.ones(array.shape[:2], dtype=bool)
-    for number, (place, name) in enumerate(zip(places, names, strict=True)):
+    for number, place in enumerate(places):
         nodata = dataset.nodatavals[place - 1]
-        if nodata is not None and not name.startswith(THERMAL):
+        if nodata is not None:
             valid &= array[..., number] != nodata
     return valid
