@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fieldguide.data.store_job import options_fingerprint
 from fieldguide.data.windows import WindowItems, open_windowed
 from fieldguide.errors import ContractError, InputError, LoadError
 from fieldguide.localization.encode import WindowEncoder, reader_of
@@ -136,6 +137,7 @@ class _Source:
             "size_px": grid.size_px,
             "space": space.digest,
             "options": dict(options),
+            "read_by": options_fingerprint(options),  # changes with a file that an option names
         }
         digest = hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:12]
         folder = (self.folder or Path()) / f"{Path(self.item.name).name}.windows"

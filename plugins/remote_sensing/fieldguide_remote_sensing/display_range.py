@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rasterio.windows import Window
 
 from fieldguide.errors import LoadError
 from fieldguide.samples import DIGITAL_NUMBER
@@ -12,7 +13,7 @@ from fieldguide_remote_sensing.gdal import guarded
 from fieldguide_remote_sensing.probes import probe_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,6 +25,15 @@ PROBES_PER_SIDE = 12
 PERCENTILES = (2, 98)
 
 
+def _probes(raster: Raster) -> Iterator[Window]:
+    """Yield windows spread over what is read of a raster."""
+    part = raster.chosen.window or Window(0, 0, raster.dataset.width, raster.dataset.height)
+    for probe in probe_windows(int(part.height), int(part.width), PROBES_PER_SIDE):
+        yield Window(
+            part.col_off + probe.col_off, part.row_off + probe.row_off, probe.width, probe.height
+        )
+
+
 def find_display_range(path: Path, raster: Raster) -> Mapping[str, tuple[float, float]] | None:
     """Return the 2nd and 98th percentile of each band; None where the numbers have a unit.
 
@@ -31,7 +41,7 @@ def find_display_range(path: Path, raster: Raster) -> Mapping[str, tuple[float, 
     meadow would look as rich as one of a town, and neighbours would not fit.
     """
     values: list[NDArray[np.float64]] = []
-    for window in probe_windows(raster.dataset.height, raster.dataset.width, PROBES_PER_SIDE):
+    for window in _probes(raster):
         try:
             with guarded(path):
                 sample = raster.read(window)

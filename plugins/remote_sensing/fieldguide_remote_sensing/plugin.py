@@ -160,6 +160,7 @@ def register_loaders() -> Iterable[LoaderSpec]:
         target="fieldguide_remote_sensing.plain:PlainPictureLoader",
         suffixes=(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"),
         options=SELECTION,
+        windows="fieldguide.data.image_windows:open_image_windows",
         extra=EXTRA,
     )
 

@@ -74,6 +74,8 @@ class Raster:
         Raises:
             ContractError: its numbers contradict what is said of them.
         """
+        if window is not None and not self.chosen.touches(window):
+            return self._nothing(size_px or self._extent(window))
         if window is not None:
             sample = self._convert(self._read(window, size_px), by_itself=False)
             return self.chosen.masked(sample, _cut(Grid.of(self.dataset), window))
@@ -85,6 +87,12 @@ class Raster:
         if size_px is None and wanted is not None and own_m is not None:
             metadata["ground_sample_distance_m"] = own_m * grid.height_px / wanted[0]
         return self.chosen.masked(replace(sample, metadata=metadata), grid)
+
+    def _nothing(self, size_px: tuple[int, int]) -> Sample:
+        """Return a sample without a valid pixel; nothing is read for it."""
+        array = np.zeros((*size_px, len(self.places)), self.dataset.dtypes[0])
+        valid = np.zeros(size_px, dtype=bool)
+        return Sample(array, self.names, DIGITAL_NUMBER, self.metadata(), valid)
 
     def _convert(self, stored: Sample, *, by_itself: bool) -> Sample:
         """Return a sample in reflectance, judged by itself or by parts of the whole raster."""

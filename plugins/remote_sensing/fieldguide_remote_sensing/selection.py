@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from rasterio.windows import Window
+from rasterio.windows import Window, intersect
 
 from fieldguide.errors import ContractError, LoadError, UsageError
 from fieldguide_remote_sensing.aoi import Area
@@ -44,6 +44,10 @@ class Chosen:
         """Return the grid of what is read of an open raster."""
         grid = Grid.of(dataset)
         return grid if self.area is None else grid.cut(self.area.window)
+
+    def touches(self, window: Window) -> bool:
+        """Return whether a window, of rasterio, and that of the area have pixels in common."""
+        return self.window is None or intersect(self.window, window)
 
     def masked(self, sample: Sample, grid: Grid) -> Sample:
         """Return a sample that is not valid outside the area.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import shapely
 from rasterio import windows as rasterio_windows
 
+from fieldguide.errors import ContractError
 from fieldguide_remote_sensing.display_range import find_display_range
 from fieldguide_remote_sensing.gdal import guarded
 from fieldguide_remote_sensing.windows import Grid
@@ -87,6 +88,11 @@ def open_windows(loader: GeoTiffLoader, path: Path) -> Iterator[WindowedRaster]:
         ContractError: as the loader does for the whole file.
     """
     with loader.open(path) as raster:
+        if raster.chosen.gsd_m is not None:
+            raise ContractError(
+                "windows are read at the scale that the model needs, so --gsd does not apply. "
+                "Leave it out, and say how large a window is: --window 600m"
+            )
         yield WindowedRaster(Path(path).absolute(), raster)
 
 
