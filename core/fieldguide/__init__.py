@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldguide.captions.make import make_captions
     from fieldguide.contract import InputContract
     from fieldguide.errors import FieldguideError
     from fieldguide.guides import Guide, guide, open_index
@@ -31,6 +32,7 @@ _HOMES = {
     "get_catalog": "fieldguide.plugins",
     "guide": "fieldguide.guides",
     "hookimpl": "fieldguide.hookspecs",
+    "make_captions": "fieldguide.captions.make",
     "open_index": "fieldguide.guides",
 }
 
@@ -46,6 +48,7 @@ __all__ = [
     "get_catalog",
     "guide",
     "hookimpl",
+    "make_captions",
     "open_index",
 ]
 

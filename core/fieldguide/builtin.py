@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fieldguide import contract
 from fieldguide.hookspecs import API, hookimpl
 from fieldguide.specs import (
+    AnnotationReaderSpec,
     BackendSpec,
     CaptionConverterSpec,
     DomainSpec,
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 api = API
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-TABLES = ("predictions", "matches", "regions", "evaluation", "embeddings", "benchmark", "pairs")
+TABLES = (
+    *("predictions", "matches", "regions", "evaluation", "embeddings", "benchmark"),
+    *("pairs", "captions"),
+)
 
 
 @hookimpl
@@ -126,11 +130,23 @@ def register_backends() -> Iterable[BackendSpec]:
 
 @hookimpl
 def register_caption_converters() -> Iterable[CaptionConverterSpec]:
-    """Offer captions from a label alone."""
+    """Offer captions from a label alone, and from boxes."""
     yield CaptionConverterSpec(
         name="label_caption",
         summary="Sentences about the label: a photo of ...",
         target="fieldguide.captions.label_caption:label_caption",
+    )
+    yield CaptionConverterSpec(
+        name="box_caption",
+        summary="What is in the centre, around it, and how many (RemoteCLIP, Liu et al. 2023)",
+        target="fieldguide.captions.box_caption:box_caption",
+        options=("seed", "per_image"),
+    )
+    yield CaptionConverterSpec(
+        name="absent_caption",
+        summary="Which of the classes that were looked for is not there",
+        target="fieldguide.captions.absent_caption:absent_caption",
+        options=("seed", "per_image"),
     )
 
 
@@ -186,6 +202,7 @@ def register_methods() -> Iterable[MethodSpec]:
     yield from _composers()
     yield from _tuners()
     yield from _losses()
+    yield from _annotation_readers()
 
 
 def _composers() -> Iterable[MethodSpec]:
@@ -218,6 +235,44 @@ def _tuners() -> Iterable[MethodSpec]:
     )  # fmt: skip
     for name, summary, target in named:
         yield MethodSpec(name=name, summary=summary, target=f"{folder}.{target}", role="tuner")
+
+
+def _annotation_readers() -> Iterable[MethodSpec]:
+    """Yield the formats of annotations that captions are made from; ``docs/captions.md``."""
+    folder = "fieldguide.captions"
+    yield AnnotationReaderSpec(
+        name="coco",
+        summary="COCO JSON: boxes, polygons, run-length masks",
+        target=f"{folder}.coco:read_coco",
+        suffixes=(".json",),
+    )
+    yield AnnotationReaderSpec(
+        name="voc",
+        summary="Pascal VOC XML",
+        target=f"{folder}.voc:read_voc",
+        suffixes=(".xml",),
+    )
+    yield AnnotationReaderSpec(
+        name="dota",
+        summary="DOTA's oriented boxes: eight coordinates, class, difficult",
+        target=f"{folder}.dota:read_dota",
+        suffixes=(".txt",),
+        recognizes=f"{folder}.dota:is_dota",
+    )
+    yield AnnotationReaderSpec(
+        name="yolo",
+        summary="YOLO's boxes in shares of the image; needs names of the classes",
+        target=f"{folder}.yolo:read_yolo",
+        suffixes=(".txt",),
+        recognizes=f"{folder}.yolo:is_yolo",
+    )
+    yield AnnotationReaderSpec(
+        name="label_raster",
+        summary="Images of class numbers; each connected region is an object",
+        target=f"{folder}.label_rasters:read_label_raster",
+        suffixes=(".png", ".tif", ".tiff", ".bmp"),
+        fits_by_suffix=False,
+    )
 
 
 def _losses() -> Iterable[MethodSpec]:

@@ -234,6 +234,7 @@ CORE_OPTIONS = frozenset(
         "checkpoint_s",
         "checks",
         "classes",
+        "classes_file",
         "composer",
         "converter",
         "device",
@@ -242,12 +243,14 @@ CORE_OPTIONS = frozenset(
         "dry_run",
         "epochs",
         "feature_dropout",
+        "format",
         "frozen",
         "general",
         "group_column",
         "help",
         "how_to_get",
         "image",
+        "images",
         "json",
         "k",
         "keep_gb",
@@ -276,6 +279,7 @@ CORE_OPTIONS = frozenset(
         "output",
         "overlap",
         "patience",
+        "per_image",
         "pick_strength",
         "positive_column",
         "precision",
@@ -400,10 +404,19 @@ class CaptionConverterSpec(Spec):
 
     The mapping is a row of a manifest; its ``label`` is that of the column the user named. The
     target may return a sequence of texts as well, of which a training draws one at a time. It
-    raises ContractError for a row that it can make no caption of.
+    raises ContractError for a row that it can make no caption of, and returns an empty sequence
+    for one of which there is nothing to say. A text with an attribute
+    ``template`` (``captions.caption.Caption``) says which sentence it was made from. Where a row
+    has a file, its ``path`` says where that is.
+
+    Attributes:
+        options: what the target takes as keywords, with defaults: ``seed`` of its chance, and
+            ``per_image``, how many texts it returns.
     """
 
     kind: ClassVar[str] = "caption converter"
+
+    options: tuple[Literal["seed", "per_image"], ...] = ()
 
 
 class WriterSpec(Spec):
@@ -455,6 +468,7 @@ MethodKind = Literal[
     "miner",
     "tuner",
     "generator",
+    "annotation_reader",
 ]
 
 
@@ -464,3 +478,22 @@ class MethodSpec(Spec):
     kind: ClassVar[str] = "method"
 
     role: MethodKind
+
+
+class AnnotationReaderSpec(MethodSpec):
+    """Reads objects in images from files of one format; offered by ``register_methods``.
+
+    Target: ``(path, *, classes: ClassList | None, images: Path | None) -> Annotations``; see
+    ``captions.boxes`` and ``captions.coco`` for an example. It raises LoadError for a file that is
+    of another format, and records each image that it cannot use.
+
+    Attributes:
+        suffixes: lower-case file endings.
+        fits_by_suffix: False for a format that is read only when it is named by ``--format``.
+        recognizes: ``(Path) -> bool``, tells a format from others with the same ending.
+    """
+
+    role: MethodKind = "annotation_reader"
+    suffixes: tuple[Suffix, ...] = Field(min_length=1)
+    fits_by_suffix: bool = True
+    recognizes: ImportPath | None = None

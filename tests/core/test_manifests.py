@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldguide.data.inputs import Item, find_items, read_manifest
-from fieldguide.data.manifests import _number
+from fieldguide.data.manifests import cell_value
 from fieldguide.errors import UsageError
 
 if TYPE_CHECKING:
@@ -158,26 +158,26 @@ def test_csv_and_json_lines_of_the_same_rows_give_the_same_items(
     folder = tmp_path_factory.mktemp("manifests")
     with (folder / "m.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([("path", "note"), *rows])
-    lines = [json.dumps({"path": path, "note": _number(note)}) for path, note in rows]
+    lines = [json.dumps({"path": path, "note": cell_value(note)}) for path, note in rows]
     (folder / "m.jsonl").write_text("\n".join(lines), "utf-8")
     assert list(read_manifest(folder / "m.csv")) == list(read_manifest(folder / "m.jsonl"))
 
 
 @given(st.integers(-(10**16), 10**16))
 def test_a_written_whole_number_is_read_back(number: int) -> None:
-    assert _number(str(number)) == number
-    assert type(_number(str(number))) is int
+    assert cell_value(str(number)) == number
+    assert type(cell_value(str(number))) is int
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_written_number_is_read_back(number: float) -> None:
-    assert _number(repr(number)) == number
-    assert type(_number(repr(number))) is float
+    assert cell_value(repr(number)) == number
+    assert type(cell_value(repr(number))) is float
 
 
 @given(st.text(alphabet="0123456789+-.eEnaif_ x\u0663", max_size=8))
 def test_a_text_stays_itself_or_becomes_the_finite_number_that_python_reads(text: str) -> None:
-    found = _number(text)
+    found = cell_value(text)
     if isinstance(found, str):
         assert found == text
     else:
@@ -191,9 +191,9 @@ def test_a_text_stays_itself_or_becomes_the_finite_number_that_python_reads(text
     "text", ["nan", "-nan", "-inf", "1_000", "5 ", "00", "-007", "+", ".", "1e"]
 )
 def test_what_only_looks_like_a_number_stays_text(text: str) -> None:
-    assert _number(text) == text
+    assert cell_value(text) == text
 
 
 def test_a_long_row_of_digits_is_an_identifier() -> None:
-    assert _number("9" * 18) == 10**18 - 1
-    assert _number("9" * 19) == "9" * 19
+    assert cell_value("9" * 18) == 10**18 - 1
+    assert cell_value("9" * 19) == "9" * 19

@@ -15,6 +15,7 @@ from fieldguide import __version__
 from fieldguide.cli import screen
 from fieldguide.cli.adapters import adapters
 from fieldguide.cli.benchmark import benchmark
+from fieldguide.cli.captions import captions
 from fieldguide.cli.classify import classify
 from fieldguide.cli.demo import demo
 from fieldguide.cli.doctor import doctor
@@ -44,8 +45,8 @@ def cli() -> None:
     """
 
 
-for _command in (classify, embed, index, search, locate, tune, evaluate, benchmark, show, models,
-                 adapters, plugins, pairs, doctor, demo):  # fmt: skip
+for _command in (classify, embed, index, search, locate, tune, evaluate, benchmark, captions, show,
+                 models, adapters, plugins, pairs, doctor, demo):  # fmt: skip
     cli.add_command(_command)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from fieldguide.data import jpeg
+from fieldguide.data.files import require_file
 from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import ContractError, LoadError
 from fieldguide.samples import RGB, SRGB8, SRGB16, Sample
@@ -19,6 +20,8 @@ from fieldguide.samples import RGB, SRGB8, SRGB16, Sample
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 MAX_PIXELS = 250_000_000
 """Larger images are refused: they are not photographs and may be decompression bombs."""
@@ -34,6 +37,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by its EXIF orientation."""
+_FIRST_ON_ITS_SIDE = 5
 _BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     EOFError, AssertionError, RuntimeError, MemoryError, struct.error,
@@ -88,6 +92,49 @@ def sample_of_image(image: Image.Image) -> Sample:
     height, width = array.shape[:2]
     metadata = {"width_px": width, "height_px": height, **metadata}
     return Sample(array, bands, units, metadata, repairs=tuple(repairs))
+
+
+def image_size_px(path: Path) -> tuple[int, int]:
+    """Return the width and height of a file as it is seen, upright, without reading its pixels.
+
+    Raises:
+        LoadError: the file is missing or broken.
+    """
+    with _errors_in_our_words(), quiet_library(r"PIL\."):
+        require_file(path)
+        if (stated := _png_size_px(path)) is not None:
+            return stated
+        with Image.open(path) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_ON_ITS_SIDE
+            return image.size[::-1] if turned else image.size
+
+
+def _png_size_px(path: Path) -> tuple[int, int] | None:
+    """Return the size that a PNG's first bytes state; scenes of 400 megapixels come as PNG."""
+    with path.open("rb") as stream:
+        head = stream.read(24)
+    is_png = head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR" and len(head) == 24
+    return struct.unpack(">II", head[16:24]) if is_png else None
+
+
+def read_numbers(path: Path) -> NDArray[Any]:
+    """Return the stored numbers (H, W) of a file with one band: of a palette, its entries.
+
+    Raises:
+        LoadError: the file is missing, broken or too large.
+        ContractError: it has colours, or numbers that are not whole.
+    """
+    with _errors_in_our_words(), quiet_library(r"PIL\."):
+        require_file(path)
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise LoadError(f"more than {MAX_PIXELS // 10**6} megapixels. Cut it into tiles.")
+            if image.mode not in ("1", "L", "P", "I", *_SIXTEEN_BIT_MODES):
+                raise ContractError(
+                    f"its pixels are {image.mode}, not one number each. Save the numbers of the "
+                    "classes as an 8-bit or 16-bit image with one band."
+                )
+            return np.asarray(image).astype(np.int64 if image.mode == "I" else np.int32)
 
 
 @contextlib.contextmanager

@@ -65,7 +65,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for row in reader:
         if any(row.pop(None, None) or ()):
             row = {FAULT: "it has more cells than the header. Quote cells with a comma."}
-        yield reader.line_num, {k: v if k in texts else _number(v) for k, v in row.items()}
+        yield reader.line_num, {k: v if k in texts else cell_value(v) for k, v in row.items()}
 
 
 def _jsonl_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -91,10 +91,10 @@ def _is_flat(value: Any, depth: int) -> bool:
     return depth > 0 and all(_is_flat(each, depth - 1) for each in inner)
 
 
-def _number(text: Any) -> Any:
+def cell_value(text: Any) -> Any:
     """Return an int or float for text that is written as one, else the text.
 
-    >>> [_number(t) for t in ("7", "0.5", "007", "nan", "5e3", "a")]
+    >>> [cell_value(t) for t in ("7", "0.5", "007", "nan", "5e3", "a")]
     [7, 0.5, '007', 'nan', 5000.0, 'a']
     """
     if not isinstance(text, str) or not _NUMBER.fullmatch(text):

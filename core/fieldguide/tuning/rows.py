@@ -152,6 +152,8 @@ class Rows:
         if self.converter is None:
             return texts_of(item.metadata.get(self.columns.captions), self.columns.captions)
         record = dict(item.metadata) | ({LABEL: label} if label else {})
+        if item.path is not None:
+            record["path"] = item.path.as_posix()
         try:
             return texts_of(self.converter(record), "caption")
         except FieldguideError as error:

@@ -25,6 +25,7 @@ COLUMNS = {
     "evaluation": ("label", "support", "precision", "recall", "f1"),
     "embeddings": ("path", "status", "reason"),
     "pairs": ("path", "status", "stage", "reason"),
+    "captions": ("path", "caption", "template", "seed", "converter", "source"),
     "benchmark": (
         "model",
         "metric",
