@@ -167,11 +167,23 @@ def register_loaders() -> Iterable[LoaderSpec]:
 
 @hookimpl
 def register_caption_converters() -> Iterable[CaptionConverterSpec]:
-    """Offer captions from scene labels."""
+    """Offer captions from scene labels, from facts about a scene, and from its reflectance."""
     yield CaptionConverterSpec(
         name="scene_caption",
         summary="Sentences about a scene's label: an aerial photo of ...",
         target="fieldguide_remote_sensing.captions:scene_caption",
+    )
+    yield CaptionConverterSpec(
+        name="facts_caption",
+        summary="Date, season, place, resolution and clouds, as far as the row has them",
+        target="fieldguide_remote_sensing.facts_caption:facts_caption",
+    )
+    yield CaptionConverterSpec(
+        name="spectral_caption",
+        summary="Vegetation, water, snow and built-up land by indices of a raster's reflectance",
+        target="fieldguide_remote_sensing.spectral_captions:spectral_caption",
+        options=("seed", "per_image"),
+        extra=EXTRA,
     )
 
 
