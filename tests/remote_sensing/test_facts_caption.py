@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import rasterio
 
 import fieldguide as fg
-from fieldguide.errors import ContractError
+from fieldguide.errors import ContractError, LoadError
 from fieldguide_remote_sensing.facts_caption import facts_caption, season_of
 
 if TYPE_CHECKING:
@@ -97,3 +98,19 @@ def test_a_manifest_becomes_captions_and_a_column_can_be_set_for_all(tmp_path: P
     ]
     ((name, reason),) = made.skipped
     assert name.endswith("b.tif") and "Write it as" in reason
+
+
+def test_a_raster_says_where_and_when_it_was_taken_unless_the_row_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    size = {"width": 4, "height": 4, "count": 1, "dtype": "uint8"}
+    grid = {"transform": rasterio.Affine(10, 0, 5e5, 0, -10, 6e6), "crs": "EPSG:32733"}  # 36 S
+    with rasterio.open(path, "w", driver="GTiff", **size, **grid) as file:
+        file.update_tags(ns="IMAGERY", ACQUISITIONDATETIME="2021-07-30 10:00:00")
+    row = {"path": str(path)}
+    whole = "A high resolution image (10 m per pixel), taken in July 2021, in winter."
+    assert facts_caption(row)[0] == whole
+    assert "in summer" in facts_caption(row | {"date": "2021-01-30"})[0]
+    assert "(0.5 m per pixel)" in facts_caption(row | {"gsd_m": 0.5})[0]
+    path.write_bytes(b"no raster")
+    with pytest.raises(LoadError):
+        facts_caption(row)

@@ -61,7 +61,8 @@ def words_of(label: str) -> str:
     >>> [words_of(label) for label in ("ground_track_field", "StorageTank", "RBC", "small-vehicle")]
     ['ground track field', 'storage tank', 'RBC', 'small vehicle']
     """
-    parted = _JOINT.sub(" ", label).replace("_", " ").replace("-", " ")
+    printable = "".join(each if each.isprintable() else " " for each in label)
+    parted = _JOINT.sub(" ", printable).replace("_", " ").replace("-", " ")
     return " ".join(w if _is_abbreviation(w) else w.lower() for w in parted.split())
 
 

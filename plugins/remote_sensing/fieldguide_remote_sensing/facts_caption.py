@@ -17,6 +17,7 @@ from fieldguide.captions.caption import Caption
 from fieldguide.errors import ContractError
 from fieldguide.plain_yaml import load_yaml
 from fieldguide.specs import Record
+from fieldguide_remote_sensing.file_facts import file_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,16 +66,18 @@ def facts_caption(record: Mapping[str, Any]) -> tuple[Caption, ...]:
     Args:
         record: a row with any of ``captured_at``, ``datetime`` or ``date`` (ISO 8601), ``latitude``
             or ``south_deg`` and ``north_deg`` (for the season), ``place``, ``region`` and
-            ``country`` (names), ``gsd_m`` (metres per pixel) and ``cloud_cover`` (percent).
+            ``country`` (names), ``gsd_m`` (metres per pixel) and ``cloud_cover`` (percent). What a
+            raster at its ``path`` says of itself counts where the row says nothing.
 
     Raises:
+        LoadError: the raster cannot be read.
         ContractError: a fact cannot be: a month 13, a latitude of 100, clouds of 200 percent.
 
     >>> facts_caption({"date": "2021-07-30", "latitude": -35, "gsd_m": 10, "country": "Chile"})[0]
     'A high resolution image (10 m per pixel) in Chile, taken in July 2021, in winter.'
     """
     known = scene_facts()
-    facts = _facts(record, known)
+    facts = _facts(_with_file(record), known)
     if not facts:
         return ()
     single = [
@@ -98,6 +101,18 @@ def season_of(month: int, latitude_deg: float) -> str | None:
         return None
     shift = 0 if latitude_deg > 0 else _HALF_YEAR
     return known.northern_seasons[(month - 1 + shift) % len(known.northern_seasons)]
+
+
+def _with_file(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the row with what its raster says of itself; the row's own facts win."""
+    if record.get("path") in (None, ""):
+        return record
+    facts = file_facts(Path(str(record["path"])))
+    if _first(record, DATES) is not None:
+        facts.pop("captured_at", None)
+    if _first(record, DISTANCES) is not None:
+        facts.pop("ground_sample_distance_m", None)
+    return facts | {k: v for k, v in record.items() if v not in (None, "")}
 
 
 def _facts(record: Mapping[str, Any], known: SceneFacts) -> dict[str, str]:
@@ -151,7 +166,7 @@ def _first(record: Mapping[str, Any], columns: Sequence[str]) -> Any:
 
 
 def _name(value: Any) -> str:
-    text = " ".join(str(value).split())
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
     if not isinstance(value, str) or not text:
         raise ContractError(f"its name of a place is {value!r}, no text. Correct it.")
     return text

@@ -175,8 +175,9 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
     )
     yield CaptionConverterSpec(
         name="facts_caption",
-        summary="Date, season, place, resolution and clouds, as far as the row has them",
+        summary="Date, season, place, resolution and clouds, as far as row or raster have them",
         target="fieldguide_remote_sensing.facts_caption:facts_caption",
+        extra=EXTRA,
     )
     yield CaptionConverterSpec(
         name="spectral_caption",
