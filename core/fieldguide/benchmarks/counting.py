@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fieldguide.benchmarks.intervals import Counts, Interval
+from fieldguide.benchmarks.vectors import encode_all
 from fieldguide.captions.box_record import count_boxes
 from fieldguide.captions.nouns import noun_of
 from fieldguide.captions.numbers import MANY, WORDS
@@ -191,23 +192,12 @@ def evaluate_counting(
     items = list({row.item.id: row.item for row in asked}.values())
     if not items:
         raise UsageError("No image has one to ten objects of a class. Name other annotations.")
-    plan = guide.planner.plan(items, thumbnails=False)
-    failed: list[Mapping[str, str]] = []
-    vectors: dict[str, NDArray[np.float32]] = {}
-    for batch in guide.encode(items, plan):
-        failed += [
-            {"path": row.item.name, "status": row.status, "reason": row.reason}
-            for row in batch.failed
-        ]
-        if batch.embeddings is not None:
-            own = zip(batch.encoded, batch.embeddings.vectors, strict=True)
-            vectors |= {row.item.id: vector for row, vector in own}
+    encoded = encode_all(guide, items)
+    own = zip(encoded.rows, encoded.embeddings.vectors, strict=True)
+    vectors = {items[row].id: vector for row, vector in own}
     used = [row for row in asked if row.item.id in vectors]
-    if not used or plan.encoder is None:
-        reason = failed[0]["reason"] if failed else "there is no model"
-        raise UsageError(f"No image could be used: {reason}")
     texts = {
-        label: plan.encoder.encode_texts(
+        label: encoded.encoder.encode_texts(
             counting_texts(label, numbers, (plurals or {}).get(label))
         ).vectors
         for label in sorted({row.label for row in used})
@@ -215,7 +205,7 @@ def evaluate_counting(
     similarity = np.stack([texts[row.label] @ vectors[row.item.id] for row in used])  # (N, 10)
     counts = np.array([row.count for row in used], dtype=np.int64)
     figures = counting_figures(answers(similarity, counts), counts, [r.item.id for r in used])
-    return CountingResult(figures, tuple(failed), guide.provenance(plan, rows=len(used)))
+    return CountingResult(figures, encoded.failed, encoded.provenance)
 
 
 def _share(sums: NDArray[np.float64], names: Sequence[str]) -> Interval:

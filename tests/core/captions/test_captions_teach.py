@@ -102,5 +102,5 @@ def test_images_that_cannot_be_read_are_told_and_the_others_counted(tmp_path: Pa
     found = evaluate_counting(guide, rows)
     assert found.figures.n == 3
     assert [Path(row["path"]).name for row in found.failed] == ["0.png"]
-    with pytest.raises(UsageError, match="No image could be used"):
+    with pytest.raises(UsageError, match="None of the images could be used"):
         evaluate_counting(guide, rows[:1])

@@ -48,6 +48,9 @@ def benchmark_specs() -> Iterator[BenchmarkSpec]:
     for dataset, source in CAPTION_SETS.items():
         summary = "recall both ways with five captions an image, test split"
         yield _spec(dataset, "retrieval", summary, source, "mean_recall")
+    summary = "which of ten sentences, from one object to ten, fits best; all images"
+    source = "https://arxiv.org/abs/2306.11029"
+    yield _spec("nwpu_vhr10", "counting", summary, source, "counting_accuracy")
     summary = "mean average precision over 19 classes, red, green and blue, test split"
     yield _spec("bigearthnet", "zero_shot", summary, "https://arxiv.org/abs/2407.03653", "map")
 
