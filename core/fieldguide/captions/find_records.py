@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fieldguide.captions.yolo import CLASS_FILES
 from fieldguide.data.files import is_folder
-from fieldguide.data.inputs import find_items, loader_for, read_manifest
+from fieldguide.data.inputs import find_items, read_manifest
+from fieldguide.data.loader_choice import loader_for
 from fieldguide.data.manifests import MANIFEST_SUFFIXES
 from fieldguide.errors import LoadError, UsageError
 from fieldguide.specs import AnnotationReaderSpec, LoaderSpec

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.data.files import exists, require_file
-from fieldguide_remote_sensing.gdal import open_raster
+from fieldguide.data.files import exists
 from fieldguide_remote_sensing.georeference import captured_at, place_metadata
-from fieldguide_remote_sensing.vrt import check_vrt
+from fieldguide_remote_sensing.scene_files import open_scene
+from fieldguide_remote_sensing.windows import Grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +28,8 @@ def file_facts(path: Path) -> dict[str, Any]:
     path = path.absolute()
     if path.suffix.lower() not in SUFFIXES or not exists(path):
         return {}
-    require_file(path)
-    if path.suffix.lower() == ".vrt":
-        check_vrt(path)
-    with open_raster(path) as dataset:
-        facts = place_metadata(dataset)
+    with open_scene(path) as dataset:
+        facts = place_metadata(Grid.of(dataset))
         if moment := captured_at(dataset):
             facts["captured_at"] = moment
     return facts
