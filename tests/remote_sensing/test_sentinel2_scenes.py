@@ -24,7 +24,7 @@ pytestmark = pytest.mark.shared_data
 
 SCENES = 5
 LABELS = ("--label", "forest", "--label", "sea", "--label", "desert")
-MODALITIES = ("rgb_scene",)
+MODALITIES = ("rgb_scene", "multispectral_scene")
 
 
 def run(*arguments: str) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.data.manifest_windows import columns_of
 from fieldguide.results import Result, Rows
+from fieldguide.writers.relative import path_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from fieldguide.samples import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class CaptionRow:
         seed: of the draw.
         converter: by name.
         source: the annotation or manifest it was made from.
+        window: the part of the image that it is about; None for all of it.
     """
 
     path: str
@@ -33,6 +37,7 @@ class CaptionRow:
     seed: int
     converter: str
     source: str
+    window: Window | None = None
 
 
 class CaptionRows(Rows[CaptionRow]):
@@ -55,7 +60,7 @@ class CaptionRows(Rows[CaptionRow]):
 
     def records(self) -> list[dict[str, Any]]:
         """Return path, caption, template, seed, converter and source of each caption."""
-        return [dataclasses.asdict(row) for row in self._rows]
+        return [_record(row) for row in self._rows]
 
     def write(self, path: str | Path) -> Path:
         """Write a manifest: paths in it are relative to its folder, as readers take them.
@@ -65,13 +70,10 @@ class CaptionRows(Rows[CaptionRow]):
             StoreError: the file cannot be written.
         """
         target = Path(path)
-        folder = _whole(target).parent
-        rows = [
-            dataclasses.replace(row, path=Path(os.path.relpath(_whole(Path(row.path)), folder))
-                                .as_posix()) for row in self._rows
-        ]  # fmt: skip
+        rows = [dataclasses.replace(row, path=path_from(target, row.path)) for row in self._rows]
         return Result.write(CaptionRows(rows, self.skipped, self.provenance), target)
 
 
-def _whole(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+def _record(row: CaptionRow) -> dict[str, Any]:
+    own = {f.name: getattr(row, f.name) for f in dataclasses.fields(row) if f.name != "window"}
+    return own if row.window is None else own | columns_of(row.window)

@@ -10,6 +10,7 @@ import tqdm
 from fieldguide.captions.caption_rows import CaptionRow, CaptionRows
 from fieldguide.captions.class_lists import read_class_list
 from fieldguide.captions.find_records import Records, search_for
+from fieldguide.data.manifest_windows import window_of
 from fieldguide.errors import FieldguideError, UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.writers.provenance import make_provenance
@@ -130,6 +131,7 @@ def convert(
                     seed=seed,
                     converter=spec.name,
                     source=str(record["source"]),
+                    window=window_of(record),
                 )
                 for text in list(dict.fromkeys(texts))[:per_image]
             ]

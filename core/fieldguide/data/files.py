@@ -153,7 +153,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def only_writer(lock: Path, target: Path) -> Iterator[None]:
+def only_writer(lock: Path, target: Path, option: str = "--output") -> Iterator[None]:
     """Hold a lock that is released when the process ends, however it ends.
 
     Raises:
@@ -168,4 +168,4 @@ def only_writer(lock: Path, target: Path) -> Iterator[None]:
             f"{target} is being written by another fieldguide process. Wait until it is done."
         ) from error
     except OSError as error:
-        raise unwritten(target, error) from error
+        raise unwritten(target, error, option) from error

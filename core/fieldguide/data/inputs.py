@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fieldguide.data.files import exists, files_of, is_folder, is_link, reached
 from fieldguide.data.in_memory import KINDS, fingerprint_in_memory
 from fieldguide.data.loader_choice import folder_loader, is_whole, loader_for, loader_in_folder
+from fieldguide.data.manifest_windows import window_id, window_of
 from fieldguide.data.manifests import FAULT, MANIFEST_SUFFIXES, path_column, read_rows
 from fieldguide.errors import UsageError
 
@@ -202,10 +203,11 @@ def read_manifest(path: Path, roots: Sequence[Path] = ()) -> Iterator[Item]:
     """Yield one item a row of a CSV or JSON Lines file; paths are relative to the file.
 
     A row needs a column ``image``, ``path``, ``file`` or ``filename``. Its other columns become
-    metadata. A row that cannot be read becomes an item with a fault, and so does one that names a
-    file outside the manifest's folder, the current folder and ``roots``: whoever wrote the
-    manifest does not choose what is read of the rest of the disk. Paths are compared as they are
-    written; a link inside these folders may lead out of them.
+    metadata. With the columns of ``manifest_windows`` it means a part of a large file. A row that
+    cannot be read becomes an item with a fault, and so does one that names a file outside the
+    manifest's folder, the current folder and ``roots``: whoever wrote the manifest does not choose
+    what is read of the rest of the disk. Paths are compared as they are written; a link inside
+    these folders may lead out of them.
 
     Raises:
         UsageError: the file cannot be read at all or no row has a path.
@@ -229,6 +231,12 @@ def _manifest_item(
         found = Path(os.path.normpath(found))
     own_id = row.get("id")
     identity = found.absolute().as_posix() if own_id in (None, "") else str(own_id)
+    try:
+        window = window_of(row)
+    except ValueError as error:
+        return Item(f"{identity}:{number}", found.as_posix(), fault=str(error), metadata=metadata)
+    if window is not None and own_id in (None, ""):
+        identity = window_id(identity, window)
     target = _written_out(found)
     if not any(target.is_relative_to(folder) for folder in allowed):
         fault = (
@@ -236,7 +244,7 @@ def _manifest_item(
             f"If you want it read: --root {shlex.quote(str(target.parent))}"
         )
         return Item(identity, found.as_posix(), fault=fault, metadata=metadata)
-    return Item(identity, found.as_posix(), found, metadata=metadata)
+    return Item(identity, found.as_posix(), found, metadata=metadata, window=window)
 
 
 def _written_out(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The rows of a manifest: CSV or JSON Lines, as a stranger may have written them."""
+"""The rows of a manifest: CSV, JSON Lines or GeoJSON, as a stranger may have written them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-MANIFEST_SUFFIXES = (".csv", ".jsonl")
+MANIFEST_SUFFIXES = (".csv", ".jsonl", ".geojson")
 PATH_COLUMNS = ("image", "path", "file", "filename")
 FAULT = "fault"
 """The key under which a row that cannot be read says why."""
@@ -33,6 +33,8 @@ _NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASC
 def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Return the rows of a CSV or JSON Lines file with the numbers of their lines.
 
+    The rows of a GeoJSON file are the properties of its features; its places are not used.
+
     A row that cannot be read has only the key ``fault``, which says why.
 
     Raises:
@@ -40,7 +42,7 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """
     try:
         text = read_bounded(path, MAX_BYTES).decode("utf-8-sig")
-        rows = list(_csv_rows(text) if path.suffix.lower() == ".csv" else _jsonl_rows(text))
+        rows = list(_READERS[path.suffix.lower()](text))
     except LoadError as error:
         raise UsageError(f"{path}: {error}") from error
     except UnicodeDecodeError as error:
@@ -81,6 +83,23 @@ def _jsonl_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not _is_flat(row, MAX_DEPTH):
             row = {FAULT: f"its values are nested deeper than {MAX_DEPTH}. Make it flatter."}
         yield number, row
+
+
+def _geojson_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        features = json.loads(text)["features"]
+        found = [dict(feature["properties"] or {}) for feature in features]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise LoadError(
+            f"it is no FeatureCollection of GeoJSON ({type(error).__name__}: {error}). Save it "
+            "again as one."
+        ) from error
+    for number, row in enumerate(found, start=1):
+        flat = _is_flat(row, MAX_DEPTH)
+        yield number, row if flat else {FAULT: "its values are nested too deep. Make it flatter."}
+
+
+_READERS = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".geojson": _geojson_rows}
 
 
 def _is_flat(value: Any, depth: int) -> bool:

@@ -17,6 +17,7 @@ from PIL import Image
 from fieldguide.data.files import is_folder, require_file
 from fieldguide.data.in_memory import sample_in_memory
 from fieldguide.data.inputs import Item, loader_of
+from fieldguide.data.windows import load_part
 from fieldguide.errors import FieldguideError, InputError, LoadError
 from fieldguide.models.prepare import prepare
 from fieldguide.samples import RGB, SRGB8, Loader, Sample
@@ -145,6 +146,8 @@ class Reader:
         if not is_folder(item.path):
             require_file(item.path)  # a pipe would be waited for, by whatever loader
         spec = loader_of(item, self.specs)
+        if item.window is not None and spec is not None:
+            return load_part(item, self)
         if spec is None:
             endings = " ".join(sorted({s for spec in self.specs for s in spec.endings}))
             raise LoadError(f"no reader for such files; read are {endings}. Name a --domain.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.inputs import Item, loader_of
+from fieldguide.data.manifest_windows import columns_of, window_id
 from fieldguide.errors import LoadError
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class WindowItems(Sequence[Item]):
         if not 0 <= place < len(self):
             raise IndexError(place)
         window = self.windows[self.first + place]
-        mark = ",".join(map(str, (*window.start_px, *window.size_px)))
-        return replace(self.of, id=f"{self.of.id}#{mark}", name=self.of.name, window=window)
+        return replace(self.of, id=window_id(self.of.id, window), window=window)
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,36 @@ class WindowReader:
             raise LoadError("no window of it is meant. Report this to the plugin's author.")
         contract = self.reader.contract
         sample = self.source.read(item.window, max(contract.size_px))
-        about: dict[str, Any] = {}
-        if self.with_place:
-            row, column = item.window.start_px
-            height, width = item.window.size_px
-            about = {"row_px": row, "column_px": column, "height_px": height, "width_px": width}
-            about |= self.source.place(item.window)
+        about = place_of(item.window, self.source) if self.with_place else {}
         if sample.valid_fraction < max(contract.min_valid_fraction, 1e-9):
             about[EMPTY] = True
         return replace(sample, metadata=about)
+
+
+def load_part(item: Item, reader: Reader) -> Sample:
+    """Return the sample of the part of a file that an item means, with its place.
+
+    Raises:
+        LoadError: the file cannot be read, has no windows, or the part is not inside it.
+    """
+    with open_windowed(item, reader) as source:
+        window = item.window
+        if window is None:
+            raise LoadError("no window of it is meant. Report this to the plugin's author.")
+        parts = zip(window.start_px, window.size_px, source.size_px, strict=True)
+        if any(start + length > whole for start, length, whole in parts):
+            raise LoadError(
+                f"its window {window.start_px} + {window.size_px} px is not inside "
+                f"{' x '.join(map(str, source.size_px))} px. Correct the row."
+            )
+        needed = window.size_px if reader.contract is None else reader.contract.size_px
+        sample = source.read(window, max(needed))
+        return replace(sample, metadata=place_of(window, source))
+
+
+def place_of(window: Window, source: Windowed) -> dict[str, Any]:
+    """Return where a window lies: in pixels, and as the source knows it."""
+    return columns_of(window) | dict(source.place(window))
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.data.manifest_windows import columns_of
 from fieldguide.errors import UsageError
 from fieldguide.localization.heat import heat_map
-from fieldguide.results import Rows
+from fieldguide.results import Result, Rows
+from fieldguide.writers.relative import path_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,16 +100,23 @@ class Regions(Rows[Region]):
         self.sources = list(sources)
         self.skipped = list(skipped)
 
+    def write(self, path: str | Path) -> Path:
+        """Write to a file; paths in it are relative to its folder, as manifests are read.
+
+        Raises:
+            UsageError: no writer has that suffix.
+            StoreError: the file cannot be written.
+        """
+        rows = [replace(row, path=path_from(Path(path), row.path)) for row in self._rows]
+        return Result.write(Regions(rows, self.provenance, self.sources, self.skipped), path)
+
     def records(self) -> list[dict[str, Any]]:
         """Return query, rank, score, path, the window in pixels, and where it lies."""
         rows = []
         for region in self._rows:
-            row_px, column_px = region.window.start_px
-            height_px, width_px = region.window.size_px
             own = {
                 "query": region.query, "rank": region.rank, "score": region.score,
-                "path": region.path, "row_px": row_px, "column_px": column_px,
-                "height_px": height_px, "width_px": width_px,
+                "path": region.path, **columns_of(region.window),
             }  # fmt: skip
             rows.append(own | {k: v for k, v in region.metadata.items() if k not in own})
         return rows

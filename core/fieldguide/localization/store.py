@@ -62,7 +62,7 @@ class WindowStore:
         """
         try:
             with contextlib.ExitStack() as stack:
-                stack.enter_context(only_writer(self.folder / ".lock", self.folder))
+                stack.enter_context(only_writer(self.folder / ".lock", self.folder, OPTION))
                 self._begin()
                 for name in (VECTORS, STATES, FAULTS):
                     self._files[name] = stack.enter_context((self.folder / name).open("r+b"))

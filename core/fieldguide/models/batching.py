@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_ON_CPU = 32
+MOST_ON_CPU = 16
 """From 16 images on a step of ViT-B-32 is no faster on a CPU; it only takes more memory."""
 
 MOST_ON_GPU = 256

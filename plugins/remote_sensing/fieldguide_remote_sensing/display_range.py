@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rasterio.windows import Window
@@ -13,7 +14,7 @@ from fieldguide_remote_sensing.gdal import guarded
 from fieldguide_remote_sensing.probes import probe_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 PROBES_PER_SIDE = 12
 """144 windows, at most 9.4 million pixels."""
 PERCENTILES = (2, 98)
+MAX_REMEMBERED = 64
+
+_lock = threading.Lock()
+_remembered: dict[Hashable, Mapping[str, tuple[float, float]] | None] = {}
 
 
 def _probes(raster: Raster) -> Iterator[Window]:
@@ -34,13 +39,28 @@ def _probes(raster: Raster) -> Iterator[Window]:
         )
 
 
+def known_display_range(path: Path, raster: Raster) -> Mapping[str, tuple[float, float]] | None:
+    """Return what :func:`find_display_range` does; of the last rasters it is remembered.
+
+    A manifest may name a thousand windows of one raster, which is then opened as often.
+    """
+    changed = path.stat()
+    key = (path, changed.st_mtime_ns, changed.st_size, raster.names, raster.claim, raster.chosen)
+    with _lock:
+        if key not in _remembered:
+            _remembered[key] = find_display_range(path, raster)
+            while len(_remembered) > MAX_REMEMBERED:
+                del _remembered[next(iter(_remembered))]
+        return _remembered[key]
+
+
 def find_display_range(path: Path, raster: Raster) -> Mapping[str, tuple[float, float]] | None:
     """Return the 2nd and 98th percentile of each band; None where the numbers have a unit.
 
     Every window of a raster is shown by the same range: stretched on its own, a window of bare
     meadow would look as rich as one of a town, and neighbours would not fit.
     """
-    values: list[NDArray[np.float64]] = []
+    values: list[NDArray[Any]] = []
     for window in _probes(raster):
         try:
             with guarded(path):
@@ -50,11 +70,11 @@ def find_display_range(path: Path, raster: Raster) -> Mapping[str, tuple[float, 
         if sample.units != DIGITAL_NUMBER:
             return None
         valid = sample.array if sample.valid is None else sample.array[sample.valid]
-        values.append(valid.reshape(-1, sample.array.shape[-1]).astype(np.float64))
-    together = np.concatenate(values) if values else np.empty((0, len(raster.names)))
-    if not len(together):
+        values.append(valid.reshape(-1, sample.array.shape[-1]))
+    if not sum(map(len, values)):
         return None
-    low, high = np.percentile(together, PERCENTILES, axis=0)
-    return {
-        name: (float(low[place]), float(high[place])) for place, name in enumerate(raster.names)
-    }
+    found = {}
+    for place, name in enumerate(raster.names):  # one band at a time takes little memory
+        low, high = np.percentile(np.concatenate([part[:, place] for part in values]), PERCENTILES)
+        found[name] = (float(low), float(high))
+    return found

@@ -10,10 +10,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import rasterio.windows
 from pydantic import Field
 
 from fieldguide.captions.caption import Caption
 from fieldguide.data.files import utf8_text
+from fieldguide.data.manifest_windows import window_id, window_of
 from fieldguide.errors import ContractError, UsageError
 from fieldguide.plain_yaml import load_yaml
 from fieldguide.specs import Name, Record
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fieldguide.samples import Sample
+    from fieldguide.samples import Sample, Window
 
 FILE = Path(__file__).parent / "prompts" / "spectral_covers.yaml"
 NEAR_INFRARED = "nir"
@@ -131,7 +133,7 @@ def spectral_caption(
 
     Args:
         record: a row with the ``path`` of a raster, and maybe ``bands``, ``sensor`` and ``offset``
-            as the options of these names.
+            as the options of these names, and the columns of a window of it.
         seed: of the choice of sentences.
         per_image: how many at most, the largest covers first; by default all.
 
@@ -141,11 +143,12 @@ def spectral_caption(
     """
     if not record.get("path"):
         raise ContractError("its row names no raster. Fill its path column.")
-    path = Path(str(record["path"]))
-    shares = cover_shares(_loader(record)(path))
+    path, window = Path(str(record["path"])), window_of(record)
+    shares = cover_shares(_sample(_loader(record), path, window))
+    name = path.name if window is None else window_id(path.name, window)
     if not shares:
         raise ContractError("it has no band for any index: red, green, nir or swir16 is missing.")
-    return describe_shares(shares, Random(utf8_text(f"{seed}|{path.name}")))[:per_image]
+    return describe_shares(shares, Random(utf8_text(f"{seed}|{name}")))[:per_image]
 
 
 def describe_shares(shares: Mapping[str, float], chance: Random) -> tuple[Caption, ...]:
@@ -187,6 +190,16 @@ def read_spectral_caption(caption: str) -> CoverSaid:
                 ):
                     return CoverSaid(cover.id, least, below)
     raise UsageError(f"{caption!r} is no caption of covers.")
+
+
+def _sample(loader: GeoTiffLoader, path: Path, window: Window | None) -> Sample:
+    if window is None:
+        return loader(path)
+    (row, column), (height, width) = window.start_px, window.size_px
+    with loader.open(path) as raster:
+        if row + height > raster.dataset.height or column + width > raster.dataset.width:
+            raise ContractError("its window is not inside the raster. Correct the row.")
+        return raster.read(rasterio.windows.Window(column, row, width, height))
 
 
 def _loader(record: Mapping[str, Any]) -> GeoTiffLoader:

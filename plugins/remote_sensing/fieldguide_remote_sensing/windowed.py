@@ -13,7 +13,7 @@ import shapely
 from rasterio import windows as rasterio_windows
 
 from fieldguide.errors import ContractError
-from fieldguide_remote_sensing.display_range import find_display_range
+from fieldguide_remote_sensing.display_range import known_display_range
 from fieldguide_remote_sensing.gdal import guarded
 from fieldguide_remote_sensing.windows import Grid
 
@@ -37,7 +37,7 @@ class WindowedRaster:
         self._path = path
         self._raster = raster
         self._grid = Grid.of(raster.dataset)
-        self._ranges = find_display_range(path, raster)
+        self._ranges = known_display_range(path, raster)
         self._lock = threading.Lock()  # GDAL: one dataset, one thread at a time
 
     @property
