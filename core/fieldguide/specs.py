@@ -150,8 +150,9 @@ class LoaderSpec(Spec):
             "folder".
         only_named: such files are read where they are named, and not looked for in folders.
         options: names of the domain options that the target takes as keywords.
-        windows: ``(loader, path) -> context manager of a Windowed``, for what is too large for one
-            read; None where windows make no sense.
+        windows: ``(loader, path, bands) -> context manager of a Windowed``, for what is too large
+            for one read; bands that are not among those named need not be read, and None names
+            all. None where windows make no sense.
     """
 
     kind: ClassVar[str] = "loader"

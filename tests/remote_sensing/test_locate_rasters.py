@@ -68,6 +68,40 @@ def test_a_window_holds_the_pixels_of_its_place(scene: Path) -> None:
     assert source.pixel_size_m == 10.0
 
 
+def test_only_the_bands_that_a_model_takes_are_read(scene: Path) -> None:
+    window = Window((120, 250), (40, 30))
+    with open_windows(GeoTiffLoader(), scene) as source:
+        whole = source.read(window, 224)
+    with open_windows(GeoTiffLoader(), scene, ("nir", "red")) as source:
+        part = source.read(window, 224)
+    assert part.bands == ("red", "nir")
+    assert np.array_equal(part.array, whole.array[..., [0, 3]])
+    assert part.display_range is not None
+    assert whole.display_range is not None
+    assert part.display_range["nir"] == whole.display_range["nir"]
+
+
+def test_a_raster_without_the_bands_that_are_wanted_is_read_whole(scene: Path) -> None:
+    with open_windows(GeoTiffLoader(), scene, ("thermal",)) as source:
+        assert source.read(Window((0, 0), (9, 9)), 9).bands == NAMES
+
+
+@pytest.mark.parametrize("offset", [None, 0.0, -100.0])
+def test_bands_alone_become_the_reflectance_that_they_have_among_others(
+    scene: Path, offset: float | None
+) -> None:
+    values = np.random.default_rng(1).integers(900, 4000, (60, 60, 4)).astype(np.uint16)
+    path = write(scene.parent / "dn.tif", values)
+    loader = GeoTiffLoader(sensor="sentinel2_l2a", offset=offset)
+    window = Window((8, 8), (40, 30))
+    with open_windows(loader, path) as source:
+        whole = source.read(window, 224)
+    with open_windows(loader, path, ("blue", "nir")) as source:
+        part = source.read(window, 224)
+    assert part.units == whole.units
+    assert np.array_equal(part.array, whole.array[..., [2, 3]])
+
+
 def test_a_large_window_is_the_mean_of_its_pixels(scene: Path) -> None:
     with open_windows(GeoTiffLoader(), scene) as source:
         sample = source.read(Window((0, 0), (400, 400)), 100)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from fieldguide.samples import Loader, Sample, Window
@@ -50,8 +50,10 @@ class WindowedImage:
 
 
 @contextmanager
-def open_image_windows(loader: Loader, path: Path) -> Iterator[WindowedImage]:
-    """Read a picture whose windows are then cut out.
+def open_image_windows(
+    loader: Loader, path: Path, bands: Sequence[str] | None = None
+) -> Iterator[WindowedImage]:
+    """Read a picture whose windows are then cut out; all of its bands.
 
     Raises:
         LoadError: it cannot be read.

@@ -125,5 +125,6 @@ def open_windowed(item: Item, reader: Reader) -> Iterator[Windowed]:
     if spec.windows is None:
         raise LoadError(f"the reader {spec.name!r} has no windows. Name a raster or a picture.")
     opener = spec.import_target(spec.windows)
-    with opener(reader.loaders[spec.name], Path(item.path)) as source:
+    bands = None if reader.contract is None else reader.contract.bands
+    with opener(reader.loaders[spec.name], Path(item.path), bands) as source:
         yield source

@@ -52,6 +52,11 @@ class Claim:
     is_sure: bool = True
     notes: tuple[str, ...] = ()
 
+    def of(self, bands: Sequence[int]) -> Claim:
+        """Return what is claimed of some bands, by their places."""
+        offset = None if self.offset is None else tuple(self.offset[place] for place in bands)
+        return replace(self, scale=tuple(self.scale[place] for place in bands), offset=offset)
+
 
 @dataclass(frozen=True)
 class Claimant:

@@ -23,6 +23,8 @@ from fieldguide_remote_sensing.validity import find_valid
 from fieldguide_remote_sensing.windows import Grid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from rasterio.windows import Window
 
@@ -57,6 +59,18 @@ class Raster:
     claim: Claim | None = None
     notes: tuple[str, ...] = ()
     chosen: Chosen = field(default_factory=Chosen)
+
+    def only(self, wanted: Sequence[str]) -> Raster:
+        """Return a raster of which only some bands are read; itself where it has none of them."""
+        kept = [place for place, name in enumerate(self.names) if name in wanted]
+        if not kept:
+            return self
+        return replace(
+            self,
+            places=tuple(self.places[place] for place in kept),
+            names=tuple(self.names[place] for place in kept),
+            claim=None if self.claim is None else self.claim.of(kept),
+        )
 
     def read(self, window: Window | None = None, size_px: tuple[int, int] | None = None) -> Sample:
         """Read the whole raster, or a part of it.

@@ -18,7 +18,7 @@ from fieldguide_remote_sensing.gdal import guarded
 from fieldguide_remote_sensing.windows import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fieldguide.samples import Sample, Window
     from fieldguide_remote_sensing.geotiff import GeoTiffLoader
@@ -80,8 +80,15 @@ class WindowedRaster:
 
 
 @contextmanager
-def open_windows(loader: GeoTiffLoader, path: Path) -> Iterator[WindowedRaster]:
+def open_windows(
+    loader: GeoTiffLoader, path: Path, bands: Sequence[str] | None = None
+) -> Iterator[WindowedRaster]:
     """Open a raster whose windows are read one by one.
+
+    Args:
+        loader: of the domain's rasters.
+        path: of the scene.
+        bands: the only ones that are read, where the raster has any of them; None for all.
 
     Raises:
         LoadError: as the loader does for the whole file.
@@ -93,7 +100,7 @@ def open_windows(loader: GeoTiffLoader, path: Path) -> Iterator[WindowedRaster]:
                 "windows are read at the scale that the model needs, so --gsd does not apply. "
                 "Leave it out, and say how large a window is: --window 600m"
             )
-        yield WindowedRaster(Path(path).absolute(), raster)
+        yield WindowedRaster(Path(path).absolute(), raster if bands is None else raster.only(bands))
 
 
 def _bounds_deg(geometry: Mapping[str, Any] | None) -> dict[str, float]:
