@@ -241,10 +241,11 @@ def _share(hits: NDArray[np.float64], groups: Sequence[str]) -> Interval:
 def _groups(rows: Sequence[Prediction], column: str | None) -> list[str]:
     if column is None:
         return [str(number) for number in range(len(rows))]
-    missing = [row.path for row in rows if column not in row.metadata]
+    known = [{"path": row.path, **row.metadata} for row in rows]
+    missing = [row.path for row, about in zip(rows, known, strict=True) if column not in about]
     if missing:
         raise UsageError(
             f"{len(missing)} rows have no {column!r}, the first is {missing[0]}. Fill the column, "
             "or leave out --group-column."
         )
-    return [str(row.metadata[column]) for row in rows]
+    return [str(about[column]) for about in known]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fieldguide.plugins import Catalog
+    from fieldguide.samples import Window
     from fieldguide.specs import CaptionConverterSpec
 
 DEFAULT = "box_caption"
@@ -83,13 +84,14 @@ def make_captions(  # noqa: PLR0913 - the front door: each is one thing a user m
         raise UsageError(f"Say what makes the captions: --converter NAME. There are: {there}.")
     specs = specs or [known.caption_converters[DEFAULT]]
     rows, skipped = convert(records, specs, seed=seed, per_image=per_image, progress=progress)
+    spoken = {(row.path, row.window) for row in rows}
     facts = {"converters": [spec.name for spec in specs], "seed": seed, "per_image": per_image}
     provenance = make_provenance(
         **facts,
         inputs=list(map(str, entries)),
-        images=len({row.path for row in rows}),
+        images=len(spoken),
         captions=len(rows),
-        silent=len({str(r["path"]) for r in records.rows} - {row.path for row in rows}),
+        silent=len({(str(r["path"]), _part(r)) for r in records.rows} - spoken),
         skipped=[{"path": name, "reason": reason} for name, reason in skipped],
     )
     return CaptionRows(rows, skipped, provenance)
@@ -117,6 +119,11 @@ def convert(
     skipped = list(records.skipped)
     off = None if progress else True  # None: only on a terminal
     for record in tqdm.tqdm(records.rows, unit="image", disable=off, leave=False):
+        try:
+            window = window_of(record)
+        except ValueError as error:
+            skipped.append((str(record["path"]), str(error)))
+            continue
         for spec, target in loaded:
             given: dict[str, int | None] = {"seed": seed, "per_image": per_image}
             keywords = {str(k): given[k] for k in spec.options if given[k] is not None}
@@ -131,11 +138,19 @@ def convert(
                     seed=seed,
                     converter=spec.name,
                     source=str(record["source"]),
-                    window=window_of(record),
+                    window=window,
                 )
                 for text in list(dict.fromkeys(texts))[:per_image]
             ]
     return rows, skipped
+
+
+def _part(record: Mapping[str, Any]) -> Window | None:
+    """Return the window that a record means; None also where its columns mean none."""
+    try:
+        return window_of(record)
+    except ValueError:
+        return None
 
 
 def _texts(

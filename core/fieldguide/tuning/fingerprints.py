@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from fieldguide.data.inputs import Item
     from fieldguide.data.pipeline import ItemReader, Row
+    from fieldguide.samples import Window
 
 READ_AHEAD = 64
 BLOCK_BYTES = 2**20
@@ -118,18 +120,20 @@ def take_fingerprints(
 def first_copies(items: Sequence[Item]) -> NDArray[np.int64]:
     """Return for each item the first one with the same content, (N,).
 
-    Only files of the same size are read: others cannot be copies. Files that cannot be read are
-    copies of none.
+    Parts of files have the same content where they are the same part of equal files. Only files of
+    the same size are read, once each: others cannot be copies. Files that cannot be read are copies
+    of none.
     """
-    by_size: dict[int | str, list[int]] = defaultdict(list)
+    by_size: dict[tuple[int | str, Window | None], list[int]] = defaultdict(list)
     for row, item in enumerate(items):
         if (size := _size(item)) is not None:
-            by_size[size].append(row)
+            by_size[size, item.window].append(row)
     firsts = np.arange(len(items))
-    for size, rows in by_size.items():
+    digest_of = functools.cache(_digest)
+    for (size, _), rows in by_size.items():
         seen: dict[str, int] = {}
         for row in rows if len(rows) > 1 else ():
-            digest = size if isinstance(size, str) else _digest(items[row])
+            digest = size if isinstance(size, str) else digest_of(items[row].path)
             if digest is not None:
                 firsts[row] = seen.setdefault(digest, row)
     return firsts
@@ -145,12 +149,12 @@ def _size(item: Item) -> int | str | None:
         return None
 
 
-def _digest(item: Item) -> str | None:
+def _digest(path: Path | None) -> str | None:
     """Return a hash of the bytes, or None when they cannot be read."""
     digest = hashlib.sha256()
     try:
-        for path in _files(item.path) if item.path else ():
-            with path.open("rb") as stream:
+        for file in _files(path) if path else ():
+            with file.open("rb") as stream:
                 while block := stream.read(BLOCK_BYTES):
                     digest.update(block)
     except (LoadError, OSError):

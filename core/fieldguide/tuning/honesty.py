@@ -16,6 +16,7 @@ from fieldguide.tuning.label_checks import check_groups, check_labels, check_spl
 from fieldguide.tuning.near_duplicates import near_duplicate_groups
 from fieldguide.tuning.picture_checks import check_readable, check_twins, picture_figures
 from fieldguide.tuning.text_checks import check_captions, check_false_negatives, text_figures
+from fieldguide.tuning.window_checks import check_windows
 
 if TYPE_CHECKING:
     from fieldguide.tuning.examples import Examples
@@ -43,6 +44,7 @@ def examine(
         *check_splits(examples, batch_size),
         *check_labels(examples),
         *check_groups(examples),
+        *check_windows(examples),
         *check_captions(examples),
         *check_readable(examples, fingerprints),
         *check_false_negatives(examples, batch_size),

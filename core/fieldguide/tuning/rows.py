@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.files import is_folder, utf8_text
-from fieldguide.data.inputs import read_manifest
+from fieldguide.data.inputs import filter_row, read_manifest
+from fieldguide.data.manifest_windows import window_id
 from fieldguide.data.manifests import MANIFEST_SUFFIXES
 from fieldguide.errors import FieldguideError, LoadError, UsageError
 from fieldguide.tuning.splits import NAMES
@@ -38,7 +39,8 @@ class Columns:
     Attributes:
         label: the class.
         captions: a text or a list of texts.
-        group: what was photographed together and must not be divided: a patient, a site.
+        group: what was photographed together and must not be divided: a patient, a site; "path"
+            for the parts of one file.
         split: train, val or test.
         attributes: numbers from -1 to 1, such as findings.
         same: rows that agree in all of these belong together.
@@ -126,7 +128,7 @@ class Rows:
             if item.fault is not None:
                 raise LoadError(item.fault)
             row = self._read(item)
-            place = item.id if item.path is None else item.path.absolute().as_posix()
+            place = _place(item)
             if self._places.setdefault(item.id, place) != place:
                 raise LoadError(f"the id {item.id!r} was used before. Give each file its own.")
             before = self.kept.setdefault(place, row)
@@ -140,7 +142,7 @@ class Rows:
         row = Row(
             item,
             label=one_text(about, columns.label),
-            group="" if columns.group is None else one_text(about, columns.group),
+            group="" if columns.group is None else one_text(filter_row(item), columns.group),
             split=one_text(about, columns.split),
             attributes=tuple(_number(about, column) for column in columns.attributes),
             same=_same(about, columns.same),
@@ -162,6 +164,14 @@ class Rows:
             reason = f"unexpected {type(error).__name__}: {error}"
         self.no_caption.append((item.name, reason))
         return []
+
+
+def _place(item: Item) -> str:
+    """Return what two rows of one image share: its file, and the part of it that is meant."""
+    if item.path is None:
+        return item.id
+    path = item.path.absolute().as_posix()
+    return path if item.window is None else window_id(path, item.window)
 
 
 def one_text(record: Mapping[str, Any], column: str) -> str:
