@@ -37,7 +37,12 @@ def register_domains() -> Iterable[DomainSpec]:
         name="photo",
         summary="a photograph",
         loader=("image",),
-        repairs=(contract.GRAYSCALE_TO_RGB, contract.SIXTEEN_TO_EIGHT, contract.FILL_MISSING),
+        repairs=(
+            contract.SELECT_BANDS,  # for models of many bands, which measure forgetting on these
+            contract.GRAYSCALE_TO_RGB,
+            contract.SIXTEEN_TO_EIGHT,
+            contract.FILL_MISSING,
+        ),
         templates=("a photo of {}.", "{}"),
         symmetries="mirror",
     )

@@ -13,10 +13,13 @@ from pydantic import ValidationError
 
 from fieldguide import contract
 from fieldguide.contract import InputContract
+from fieldguide.data.inputs import Item
 from fieldguide.errors import ContractError
 from fieldguide.models.prepare import prepare, resize
 from fieldguide.models.repairs import REPAIRS
+from fieldguide.plugins import get_catalog
 from fieldguide.samples import DIGITAL_NUMBER, REFLECTANCE, RGB, SRGB8, Sample
+from fieldguide.tuning.suites import plain_reader
 
 ALL_REPAIRS = tuple(REPAIRS)
 BANDS = ("nir", "red", "green", "blue", "coastal")
@@ -127,6 +130,15 @@ def test_an_optional_band_that_is_missing_gets_its_mean_and_the_row_says_so() ->
 def test_a_picture_of_colours_alone_fits_where_all_else_is_optional() -> None:
     sample = Sample(np.full((8, 8, 3), 7, np.uint8), RGB, SRGB8)
     _, pixels = prepare(sample, five_bands(), ALL_REPAIRS)
+    assert pixels[0, 0].tolist() == [118, 7, 7, 7, 68]
+
+
+def test_a_photograph_is_read_by_a_model_of_more_bands_so_that_forgetting_can_be_measured() -> None:
+    reader = plain_reader(five_bands(), get_catalog())
+    image = np.full((8, 8, 3), 7, np.uint8)
+    row, pixels = reader.read(Item("photo", "photo", image=image))
+    assert row.status == "ok", row.reason
+    assert pixels is not None
     assert pixels[0, 0].tolist() == [118, 7, 7, 7, 68]
 
 

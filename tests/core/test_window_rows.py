@@ -24,6 +24,7 @@ from fieldguide.testing import write_tiny_checkpoint
 from fieldguide.tuning.examples import Examples, read_examples
 from fieldguide.tuning.fingerprints import first_copies
 from fieldguide.tuning.honesty import examine
+from fieldguide.tuning.training.describe import honesty_record
 from fieldguide.tuning.window_checks import shared_with_train
 
 if TYPE_CHECKING:
@@ -151,3 +152,27 @@ def test_a_window_that_cannot_be_gets_no_caption_and_is_told_of(tmp_path: Path) 
     assert made.provenance["images"] == 2
     ((_, reason),) = made.skipped
     assert "whole numbers of pixels" in reason
+
+
+def test_a_held_out_split_of_one_group_is_told_of(tmp_path: Path) -> None:
+    rows = [
+        window(32 * n) | {"captions": f"text {n}", "split": split}
+        for n, split in enumerate(("train", "train", "val", "val", "test"))
+    ]
+    examples = read(tmp_path, rows, group_column="row_px")
+    codes = {finding.code for finding in examine(examples, batch_size=2).findings}
+    assert "one_group_test" in codes
+    assert "one_group_val" not in codes
+
+
+def test_a_card_keeps_the_numbers_of_what_was_found_where_groups_are_rows_of_windows(
+    tmp_path: Path,
+) -> None:
+    rows = [window(row) | {"captions": "text", "split": "train"} for row in (0, 32)]
+    found = {}
+    for column in ("row_px", "site"):
+        examples = read(tmp_path, [r | {"site": r["row_px"]} for r in rows], group_column=column)
+        record = honesty_record(examine(examples, batch_size=32), examples)
+        found[column] = " ".join(finding["text"] for finding in record["findings"])
+    assert "a batch of 32" in found["row_px"]
+    assert "a batch of 32" not in found["site"]  # a site may tell of a place

@@ -142,6 +142,7 @@ def check_groups(examples: Examples) -> Iterator[Finding]:
     """Yield groups that are in several splits."""
     if examples.group_column is not None:
         yield from _leaks(examples, examples.groups, examples.group_column)
+        yield from _lone_groups(examples, examples.group_column)
         return
     for column in GROUP_COLUMNS:
         if column not in examples.columns:
@@ -154,6 +155,19 @@ def check_groups(examples: Examples) -> Iterator[Finding]:
             f"The manifest has a column {column!r}, which is not used. {found}",
             f"If its images belong together: --group-column {column}",
         )  # fmt: skip
+
+
+def _lone_groups(examples: Examples, column: str) -> Iterator[Finding]:
+    """Yield held-out splits of one group, which resampling by group always draws again."""
+    for name in (VAL, TEST):
+        groups = {g for g, s in zip(examples.groups, examples.splits, strict=True) if s == name}
+        if len(groups) == 1:
+            yield Finding(
+                WARN, f"one_group_{name}",
+                f"{name.capitalize()} has one value of {column!r} only: the interval of its "
+                "figures has no width and says nothing.",
+                "Bring more groups, or smaller ones.",
+            )  # fmt: skip
 
 
 def _leaks(examples: Examples, groups: list[str] | tuple[str, ...], column: str
