@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 import shutil
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from fieldguide.cli import cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.shared_data
 
@@ -45,6 +46,13 @@ def commands() -> Iterator[list[str]]:
             yield words
 
 
+def run(words: list[str]) -> str:
+    """Return what a command printed that must succeed."""
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 0, f"{shlex.join(words)}\n{result.output}"
+    return result.output
+
+
 def test_the_tutorial_runs_as_it_is_written(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -58,9 +66,7 @@ def test_the_tutorial_runs_as_it_is_written(
     monkeypatch.chdir(tmp_path)
     printed = {}
     for words in commands():
-        result = CliRunner().invoke(cli, words)
-        assert result.exit_code == 0, f"{shlex.join(words)}\n{result.output}"
-        printed[words[0]] = result.output
+        printed[words[0]] = run(words)
 
     assert "units     reflectance" in printed["show"]
     assert "16 images" in printed["captions"]  # four scenes of 2 x 2 windows
@@ -74,3 +80,20 @@ def test_the_tutorial_runs_as_it_is_written(
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "before.tif", "after.tif"
     ]  # fmt: skip
+
+
+def test_a_product_as_it_is_delivered_needs_neither_sensor_nor_offset(
+    make_safe: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_safe(tmp_path / "scenes")  # 120 x 120 px; red 0.3, near infrared 0.7: NDVI 0.4
+    monkeypatch.chdir(tmp_path)
+    cut, describe = [words for words in commands() if "windows.csv" in words]
+    for option in ("--sensor", "--offset"):
+        place = cut.index(option)
+        del cut[place : place + 2]
+    run(cut)
+    run([word for word in describe if word != "--set" and "=" not in word])
+    with (tmp_path / "captions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 1  # a second window of 112 px would share more than a fifth of it
+    assert "sparse vegetation" in rows[0]["caption"].lower()
