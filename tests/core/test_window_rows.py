@@ -106,9 +106,12 @@ def test_windows_that_share_pixels_with_train_are_told_of(tmp_path: Path) -> Non
     ]
     examples = read(tmp_path, [row | {"captions": f"text {n}"} for n, row in enumerate(rows)])
     assert shared_with_train(examples) == [1]
-    (finding,) = [f for f in examine(examples, batch_size=2).findings if f.code == "shared_pixels"]
+    honesty = examine(examples, batch_size=2)
+    (finding,) = [found for found in honesty.findings if found.code == "shared_pixels"]
     assert "1 window of val and test" in finding.text
+    assert "a.png (row 16, column 0)" in finding.text
     assert "--group-column path" in finding.advice
+    assert "a.png" not in json.dumps(honesty_record(honesty, examples))  # a card is given away
 
 
 WINDOWS = st.builds(

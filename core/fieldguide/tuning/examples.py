@@ -219,7 +219,7 @@ def _check_columns(items: Sequence[Item], columns: Columns) -> None:
         "--split-column": (columns.split, SPLIT),
         "--group-column": (columns.group, None),
     }
-    if columns.group in filter_row(items[0]):  # what every item has, such as its path
+    if any(columns.group in filter_row(item) for item in items):  # its path is one, too
         del named["--group-column"]
     for option, (column, default) in named.items():
         if column not in (default, None) and column not in known:

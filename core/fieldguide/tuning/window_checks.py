@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from fieldguide.data.inputs import Item
     from fieldguide.samples import Window
     from fieldguide.tuning.examples import Examples
 
@@ -21,7 +22,7 @@ def check_windows(examples: Examples) -> Iterator[Finding]:
     """Yield parts of val and test that share pixels with a part in train."""
     rows = shared_with_train(examples)
     if rows:
-        names = [examples.items[row].id for row in rows]
+        names = [_named(examples.items[row]) for row in rows]
         yield Finding(
             WARN, "shared_pixels",
             f"{counted(len(rows), 'window')} of val and test share pixels with one of train: "
@@ -29,6 +30,12 @@ def check_windows(examples: Examples) -> Iterator[Finding]:
             "Divide by file, --group-column path, or make windows that do not overlap and divide "
             "by their rows: --group-column row_px",
         )  # fmt: skip
+
+
+def _named(item: Item) -> str:
+    """Return the file and the first pixel; the file as a word, which a card leaves out."""
+    row, column = item.window.start_px if item.window else (0, 0)
+    return f"{item.name} (row {row}, column {column})"
 
 
 def shared_with_train(examples: Examples) -> list[int]:
