@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fieldguide.data.inputs import Item
     from fieldguide.plugins import Catalog
 
+LABEL = "label"
 _NAMED = 3
 
 
@@ -35,11 +36,13 @@ class Records:
         rows: one an image: what its manifest or annotation says, its ``path`` and its ``source``.
         skipped: image or annotation, and why it cannot be used.
         annotated: whether any row is from an annotation.
+        has_files: whether any input is an annotation file, also one that cannot be used.
     """
 
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     annotated: bool = False
+    has_files: bool = False
 
     def add(self, found: Annotations) -> None:
         """Take in the images of one annotation file."""
@@ -91,7 +94,7 @@ class AnnotationSearch:
     classes: ClassList | None = None
     images: Path | None = None
     roots: tuple[Path, ...] = ()
-    label_column: str = "label"
+    label_column: str = LABEL
 
     def find(self, inputs: Iterable[str | Path]) -> Records:
         """Return one record an image.
@@ -143,6 +146,7 @@ class AnnotationSearch:
         records: Records,
     ) -> None:
         """Read one file; the format of an ending is chosen once for all files of an input."""
+        records.has_files = True
         try:
             if item.path is None or item.fault is not None:
                 raise LoadError(item.fault or "no file. Name a file.")
@@ -177,8 +181,10 @@ class AnnotationSearch:
                 records.skipped.append((item.name, item.fault or "no file. Name a file."))
                 continue
             row = dict(item.metadata)
+            if self.label_column != LABEL:  # a column "label" is then about something else
+                row.pop(LABEL, None)
             if self.label_column in row:
-                row["label"] = row[self.label_column]
+                row[LABEL] = row[self.label_column]
             own = {"path": item.path.as_posix(), "source": source or item.name}
             records.rows.append(row | own)
 

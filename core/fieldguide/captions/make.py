@@ -62,7 +62,8 @@ def make_captions(  # noqa: PLR0913 - the front door: each is one thing a user m
         The captions, in order, and what none could be made of with the reason.
 
     Raises:
-        UsageError: an input that makes no sense, or a manifest without a converter.
+        UsageError: an input that makes no sense, a manifest without a converter, or what is for
+            annotations without any.
         UnknownNameError: no such converter or format.
     """
     known = catalog or get_catalog()
@@ -78,6 +79,12 @@ def make_captions(  # noqa: PLR0913 - the front door: each is one thing a user m
     )
     entries = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     records = search.find(entries)
+    given = {"--format": format, "--classes-file": classes_file, "--images": images}
+    if not records.has_files and (unused := [n for n, v in given.items() if v is not None]):
+        raise UsageError(
+            f"{' and '.join(unused)}: for annotation files, and none of the inputs is one. Leave "
+            "it out, or name annotations."
+        )
     records.rows = [dict(columns or {}) | dict(row) for row in records.rows]
     if not specs and not records.annotated and records.rows:
         there = ", ".join(spec.name for spec in known.caption_converters.usable())

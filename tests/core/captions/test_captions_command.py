@@ -134,6 +134,26 @@ def test_rows_of_a_manifest_need_a_converter_and_keep_their_labels(tmp_path: Pat
     assert "lies outside the manifest's folder" in made.skipped[0][1]
 
 
+@pytest.mark.parametrize("option", ["--format", "--classes-file", "--images"])
+def test_what_is_for_annotations_is_refused_for_a_manifest(tmp_path: Path, option: str) -> None:
+    (tmp_path / "rows.csv").write_text("path,label\na.jpg,ship\n")
+    (tmp_path / "classes.txt").write_text("ship\n")
+    value = {"--format": "coco", "--classes-file": tmp_path / "classes.txt", "--images": tmp_path}
+    arguments = [tmp_path / "rows.csv", "--converter", "label_caption", option, value[option]]
+    result = CliRunner().invoke(cli, ["captions", *map(str, arguments)])
+    assert result.exit_code != 0
+    assert f"{option}: for annotation files" in result.stderr + str(result.exception)
+
+
+def test_a_label_column_that_a_row_lacks_is_not_replaced_by_another(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("path,label,kind\na.jpg,7,ship\nb.jpg,8,\n")
+    made = fg.make_captions(
+        tmp_path / "rows.csv", "label_caption", label_column="kind", per_image=1
+    )
+    assert [row.caption for row in made] == ["a photo of ship."]
+    assert len(made.skipped) == 1
+
+
 def test_boxes_in_a_manifest_are_captions_as_well(tmp_path: Path) -> None:
     boxes = [{"label": "ship", "x_min": 1, "y_min": 1, "x_max": 3, "y_max": 3}]
     row = {"path": "a.jpg", "width": 9, "height": 9, "boxes": boxes}
