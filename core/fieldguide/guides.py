@@ -197,7 +197,7 @@ class Guide:
         folder: str | Path,
         *,
         windows: Sequence[str | int] = (),
-        overlap: float = 0.5,
+        overlap: float | None = None,
     ) -> Index:
         """Embed images into an index that can be searched; resumable and incremental.
 
@@ -207,17 +207,22 @@ class Guide:
             folder: of the index, a new or an old one.
             windows: sides of windows, such as 224 or "600m"; every window of a large file is then
                 a row with its place. By default a file is a row.
-            overlap: of neighbouring windows, as a part of their side.
+            overlap: of neighbouring windows, as a part of their side; by default 0.5.
 
         Raises:
+            UsageError: an overlap without windows.
             SpaceMismatchError: the index was made with another model.
             StoreError: the folder cannot be written, or another process writes it.
         """
         require_vectors(self.adapter)
         if windows:
+            from fieldguide.localization.grid import USUAL_OVERLAP
             from fieldguide.retrieval.index_windows import store_windows
 
-            return store_windows(self, inputs, Path(folder), windows, overlap)
+            share = USUAL_OVERLAP if overlap is None else overlap
+            return store_windows(self, inputs, Path(folder), windows, share)
+        if overlap is not None:
+            raise UsageError("An overlap is for windows: name their size, such as --window 224.")
         from fieldguide.retrieval.index import store_in_index  # lancedb takes 2 s to import
 
         return store_in_index(self, inputs, Path(folder))
@@ -442,7 +447,7 @@ class Guide:
         return self.planner.encoder(record).encode_texts([text])
 
     def encode_image(self, image: Any) -> Embeddings:
-        """Embed one query image.
+        """Embed one query image; options that are for inputs alone do not apply to it.
 
         Raises:
             LoadError: it cannot be read.
@@ -450,7 +455,9 @@ class Guide:
         """
         require_vectors(self.adapter)
         items = self.find([image])
-        plan = self.planner.plan(items, thumbnails=False)
+        of_inputs = {each.name for each in self.domain.options if not each.of_queries}
+        kept = {name: value for name, value in self.options.items() if name not in of_inputs}
+        plan = replace(self.planner, options=kept).plan(items, thumbnails=False)
         batch = next(self.encode(items[:1], plan))
         if batch.embeddings is None:
             raise UsageError(f"{items[0].name} cannot be a query: {batch.rows[0].reason}")

@@ -318,6 +318,7 @@ CORE_OPTIONS = frozenset(
         "tower",
         "vectors",
         "version",
+        "weight",
         "weight_decay",
         "where",
         "window",
@@ -334,12 +335,15 @@ class OptionSpec(Record):
     Attributes:
         name: ``assume_hu`` becomes ``--assume-hu`` and the keyword ``assume_hu`` of loaders.
         type: a flag takes no value.
+        of_queries: whether an image that an index is searched with is read by it too; False for
+            what is asked of the inputs alone, such as an area or a date.
     """
 
     name: Name
     help: str = Field(min_length=1)
     type: Literal["text", "number", "flag"] = "text"
     choices: tuple[str, ...] = ()
+    of_queries: bool = True
 
     @field_validator("name")
     @classmethod

@@ -18,7 +18,7 @@ from fieldguide.specs import CORE_OPTIONS
 from fieldguide.testing import write_tiny_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Run = Callable[..., tuple[int, str, str]]
@@ -194,8 +194,16 @@ def test_a_missing_index_says_how_to_make_one(run: Run, tmp_path: Path) -> None:
     assert "fieldguide index" in err
 
 
+def commands_of(group: click.Group) -> Iterator[click.Command]:
+    """Yield all commands, those of groups of commands too."""
+    for command in group.commands.values():
+        yield command
+        if isinstance(command, click.Group):
+            yield from commands_of(command)
+
+
 def test_every_command_has_help_with_a_summary() -> None:
-    for command in cli.commands.values():
+    for command in commands_of(cli):
         assert command.get_short_help_str(200)
         options = [option for option in command.params if isinstance(option, click.Option)]
         assert all(option.help for option in options)
@@ -204,7 +212,7 @@ def test_every_command_has_help_with_a_summary() -> None:
 def test_no_domain_can_take_an_option_of_the_core() -> None:
     flags = {
         flag.lstrip("-").replace("-", "_")
-        for command in cli.commands.values()
+        for command in commands_of(cli)
         for option in command.params
         if isinstance(option, click.Option) and not option.name.startswith("domain_option_")
         for flag in option.opts

@@ -19,7 +19,7 @@ from shapely.geometry import box, mapping
 
 from fieldguide.cli import main
 from fieldguide.errors import UsageError
-from fieldguide.guides import Guide
+from fieldguide.guides import Guide, open_index
 from fieldguide.testing import write_tiny_checkpoint
 from fieldguide_remote_sensing.geotiff import make_raster_loader
 
@@ -215,6 +215,41 @@ def test_plain_pictures_are_read_as_ever_without_an_area(
     assert rows(tmp_path)["plain.png"].status == "ok"
     undated = rows(tmp_path, after="2020-01-01")["plain.png"]
     assert "does not say when it was taken" in undated.reason
+
+
+def test_what_is_not_used_of_a_plain_picture_stands_in_its_row(
+    tmp_path: Path, rows: Callable[..., Any]
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    row = rows(tmp_path, sensor="sentinel2_l2a", offset=-1000.0)["plain.png"]
+    assert (row.status, "--sensor and --offset not used" in row.reason) == ("ok", True)
+    assert rows(tmp_path, sensor="rgb")["plain.png"].reason == ""
+
+
+def test_an_index_of_an_area_is_searched_with_pictures_from_elsewhere(
+    tmp_path: Path, model: str
+) -> None:
+    inside, elsewhere = scene(tmp_path / "a.tif"), scene(tmp_path / "b.tif", west_m=700_000)
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    lon, lat = transform("EPSG:32632", "EPSG:4326", [600_100, 600_400], [5_099_500, 5_099_900])[:2]
+    aoi = tmp_path / "area.geojson"
+    aoi.write_text(json.dumps(mapping(box(lon[0], lat[0], lon[1], lat[1]))))
+    options = {"aoi": str(aoi), "sensor": "naip", "bands": "red,green,blue"}
+    Guide("remote_sensing", model=model, options=options).index(inside, tmp_path / "i.fg")
+    index = open_index(tmp_path / "i.fg")
+    for query in (elsewhere, tmp_path / "plain.png"):
+        assert [match.path for match in index.search(image=query)] == [inside.as_posix()]
+
+
+def test_windows_in_an_index_are_embedded_again_when_they_are_read_otherwise(
+    tmp_path: Path, model: str
+) -> None:
+    path = scene(tmp_path / "a.tif")
+    reports = []
+    for bands in ("red,green,blue", "red,green,blue", "blue,green,red"):
+        guide = Guide("remote_sensing", model=model, options={"bands": bands})
+        reports.append(guide.index(path, tmp_path / "i.fg", windows=[64]).report)
+    assert [(r.added, r.kept) for r in reports if r] == [(1, 0), (0, 1), (1, 0)]
 
 
 @pytest.mark.parametrize(("gsd", "size_px"), [(20, 32), (15, 43), (640, 1), (5, 128)])

@@ -18,14 +18,14 @@ from fieldguide.cli.better_model import say_better_model
 @click.option("--window", "windows", multiple=True, metavar="SIZE",
               help="Index windows of large files, with their places: 224 (pixels), 600m; repeat "
               "for several.")  # fmt: skip
-@click.option("--overlap", type=click.FloatRange(0, 0.9), default=0.5, show_default=True,
-              help="Of neighbouring windows.")  # fmt: skip
+@click.option("--overlap", type=click.FloatRange(0, 0.9),
+              help="Of neighbouring windows; else 0.5.")  # fmt: skip
 @click.option("--remove", metavar="WHERE", help="Remove the rows that fit, instead of adding.")
 @options.domain_options
 @options.adapter_options
 @options.run_options
 def index(
-    inputs: tuple[str, ...], output: Path, windows: tuple[str, ...], overlap: float,
+    inputs: tuple[str, ...], output: Path, windows: tuple[str, ...], overlap: float | None,
     remove: str | None, **settings: Any,
 ) -> None:  # fmt: skip
     """Embed images into an index that can be searched.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.inputs import Item, loader_of
-from fieldguide.data.manifest_windows import columns_of, window_id
+from fieldguide.data.manifest_windows import COLUMNS, columns_of, window_id
 from fieldguide.errors import LoadError
 
 if TYPE_CHECKING:
@@ -107,6 +107,23 @@ def load_part(item: Item, reader: Reader) -> Sample:
 def place_of(window: Window, source: Windowed) -> dict[str, Any]:
     """Return where a window lies: in pixels, and as the source knows it."""
     return columns_of(window) | dict(source.place(window))
+
+
+@contextmanager
+def open_whole(item: Item, reader: Reader) -> Iterator[Windowed]:
+    """Open a file all of whose windows are read.
+
+    Raises:
+        LoadError: as :func:`open_windowed` does, or the item is a part of a file already.
+        ContractError: it is not what its loader takes.
+    """
+    if item.window is not None:
+        raise LoadError(
+            f"its row means a part of it ({', '.join(COLUMNS)}), and all of it would be cut into "
+            "windows. Name the file itself, or leave these columns out."
+        )
+    with open_windowed(item, reader) as source:
+        yield source
 
 
 @contextmanager

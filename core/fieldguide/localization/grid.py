@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_OVERLAP = 0.9
+USUAL_OVERLAP = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fieldguide.data.store_job import options_fingerprint
-from fieldguide.data.windows import WindowItems, open_windowed
-from fieldguide.errors import ContractError, InputError, LoadError
+from fieldguide.data.windows import WindowItems, open_whole
+from fieldguide.errors import ContractError, InputError, LoadError, UsageError
 from fieldguide.localization.encode import WindowEncoder, reader_of
-from fieldguide.localization.grid import make_grid
+from fieldguide.localization.grid import USUAL_OVERLAP, make_grid
 from fieldguide.localization.queries import make_scorer, query_prompts
 from fieldguide.localization.regions import best_places
 from fieldguide.localization.result import Region, Regions, Scored
@@ -58,7 +59,7 @@ class Search:
     against: Sequence[str] = ()
     templates: Sequence[str] | None = None
     windows: Sequence[str | int] = ()
-    overlap: float = 0.5
+    overlap: float = USUAL_OVERLAP
     top: int = 20
     threshold: float | None = None
 
@@ -73,10 +74,12 @@ def locate(guide: Guide, inputs: Any, search: Search, folder: Path | None) -> Re
         folder: where vectors of windows are kept; None for ``SCENE.windows`` in the current one.
 
     Raises:
-        UsageError: a text, window or overlap that makes no sense.
+        UsageError: a text, window, overlap or threshold that makes no sense.
         InputError: none of the sources can be read.
     """
     require_vectors(guide.adapter)
+    if search.threshold is not None and math.isnan(search.threshold):
+        raise UsageError("The threshold is not a number. Give one, such as --threshold 0.5")
     items = guide.find(inputs)
     plan = guide.planner.plan(items, thumbnails=False)
     if plan.encoder is None or plan.modality is None:
@@ -147,7 +150,7 @@ class _Source:
 def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, list[Region]]:
     """Embed the windows of a source that are not embedded yet, score all, and take the best."""
     reader = reader_of(source.plan, source.item)
-    with open_windowed(source.item, reader) as opened:
+    with open_whole(source.item, reader) as opened:
         encoder = WindowEncoder(source.guide, source.plan, source.item, opened)
         grids = make_grids(reader, opened, search.windows, search.overlap)
         scores: list[NDArray[np.float32]] = []

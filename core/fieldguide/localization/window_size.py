@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(px|km|m|mm|um)?")
 _METRES = {"km": 1e3, "m": 1.0, "mm": 1e-3, "um": 1e-6}
+MAX_PX = 10**9
+"""Of a side; no picture is larger."""
 
 
 def window_sizes_px(
@@ -41,15 +43,23 @@ def _pixels(text: str, pixel_size_m: float | None) -> int:
         raise UsageError(f"A window of {text!r} cannot be read. Write --window 224 or 600m.")
     number, unit = float(found[1]), found[2]
     if unit in (None, "px"):
-        if number != int(number) or number < 1:
+        if number < 1 or (number <= MAX_PX and number % 1):
             raise UsageError(f"A window of {text!r} is no whole number of pixels: --window 224")
-        return int(number)
+        return _checked(text, number)
     if pixel_size_m is None:
         raise UsageError(
             f"A window of {text} needs the size of a pixel, which the file does not say. Name the "
             "window in pixels: --window 224"
         )
-    pixels = round(number * _METRES[unit] / pixel_size_m)
-    if pixels < 1:
-        raise UsageError(f"A window of {text} is smaller than a pixel of {pixel_size_m:g} m.")
-    return pixels
+    pixels = number * _METRES[unit] / pixel_size_m
+    if round(min(pixels, MAX_PX)) < 1:
+        raise UsageError(
+            f"A window of {text} is smaller than a pixel of {pixel_size_m:g} m. Name a larger one."
+        )
+    return _checked(text, pixels)
+
+
+def _checked(text: str, pixels: float) -> int:
+    if pixels > MAX_PX:
+        raise UsageError(f"A window of {text[:20]} is larger than any picture. Name a smaller one.")
+    return round(pixels)

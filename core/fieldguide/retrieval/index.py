@@ -110,7 +110,9 @@ class Index:
     def _composer(self, name: str, weight: float) -> Composer:
         spec = self.guide.catalog.methods[name]
         if spec.role != "composer":
-            raise UsageError(f"{name!r} is a {spec.role}, no composer. Name one: {COMPOSER}")
+            offered = self.guide.catalog.methods.usable()
+            names = ", ".join(each.name for each in offered if each.role == "composer")
+            raise UsageError(f"{name!r} is a {spec.role}, no composer. Name one: {names}")
         composer: Composer = spec.load()(weight)
         return composer
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.pipeline import Row
 from fieldguide.data.store_job import Filled, fill
-from fieldguide.data.windows import EMPTY, WindowItems, open_windowed
+from fieldguide.data.windows import EMPTY, WindowItems, open_whole
 from fieldguide.errors import InputError, ScopeError
 from fieldguide.localization.encode import WindowEncoder, reader_of
 from fieldguide.localization.locate import make_grids
@@ -51,7 +51,7 @@ def store_windows(
         for item in items:
             try:
                 reader = reader_of(plan, item)
-                with open_windowed(item, reader) as opened:
+                with open_whole(item, reader) as opened:
                     encoder = WindowEncoder(guide, plan, item, opened, with_place=True)
                     grids = make_grids(reader, opened, windows, overlap)
                     _store_file(encoder, grids, sink, total)
@@ -82,7 +82,8 @@ def _store_file(
     """Store the windows of one file; those that fail are told of together."""
     failed: list[Row] = []
     for grid in grids:
-        filled = fill(sink, WindowItems(encoder.item, grid), partial(encoder.encode, grid))
+        windows, encode = WindowItems(encoder.item, grid), partial(encoder.encode, grid)
+        filled = fill(sink, windows, encode, encoder.guide.options)
         total.added += filled.added
         total.kept += filled.kept
         failed += [row for row in filled.failed if row.status != EMPTY]

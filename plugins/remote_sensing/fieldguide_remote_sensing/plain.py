@@ -5,6 +5,7 @@ They are read without the packages that rasters need.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fieldguide.data.images import ImageLoader
@@ -17,10 +18,20 @@ if TYPE_CHECKING:
     from fieldguide.samples import Sample
 
 
+PLAIN = "rgb"
+"""The sensor of the catalogue that a plain picture is of."""
+
+
 class PlainPictureLoader:
     """Reads one plain picture; what asks for its place refuses it.
 
+    Its bands and numbers are known, so what says them for rasters is not used, and the sample notes
+    that: among rasters, and as a query of an index of rasters, a picture is read as it is.
+
     Args:
+        bands: as for rasters; not used.
+        sensor: as for rasters; not used, and "rgb" says what is so.
+        offset: as for rasters; not used.
         aoi: as for rasters; every picture is refused.
         after: as for rasters.
         before: as for rasters.
@@ -30,13 +41,22 @@ class PlainPictureLoader:
         UsageError: a date cannot be read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the options of the domain
         self,
+        bands: str | None = None,
+        sensor: str | None = None,
+        offset: float | None = None,
         aoi: str | None = None,
         after: str | None = None,
         before: str | None = None,
         gsd: float | None = None,
     ) -> None:
+        given = {
+            "--bands": bands,
+            "--sensor": None if sensor == PLAIN else sensor,
+            "--offset": offset,
+        }
+        self._unused = [name for name, value in given.items() if value is not None]
         self._needs_place = aoi is not None or gsd is not None
         self._period = Period.between(after, before)
         self._load = ImageLoader()
@@ -57,4 +77,10 @@ class PlainPictureLoader:
             )
         if self._period is not None:
             self._period.check(sample.metadata.get("captured_at"))
+        if self._unused:
+            note = (
+                f"{' and '.join(self._unused)} not used: a plain picture shows red, green and "
+                "blue. Name the raster that it was made from"
+            )
+            sample = replace(sample, notes=(*sample.notes, note))
         return sample

@@ -29,8 +29,7 @@ CLASS_SETS = ("aid", "aid_rs5m", "bigearthnet_19", "eurosat", "eurosat_rs5m", "p
               "resisc45", "resisc45_rs5m", "rsscn7", "uc_merced")  # fmt: skip
 RASTER_LOADERS = ("geotiff", "scene_folder", "stac_item")
 """What every modality of this domain reads scenes with; all take the same options."""
-SELECTION = ("aoi", "after", "before", "gsd")
-RASTER_OPTIONS = ("bands", "sensor", "offset", *SELECTION)
+RASTER_OPTIONS = ("bands", "sensor", "offset", "aoi", "after", "before", "gsd")
 
 RGB_SCENE = ModalitySpec(
     name="rgb_scene",
@@ -98,16 +97,23 @@ def register_domains() -> Iterable[DomainSpec]:
             OptionSpec(
                 name="aoi",
                 help="A GeoJSON file of polygons: only what lies inside is read of each scene.",
+                of_queries=False,
             ),
             OptionSpec(
                 name="after",
                 help="Only scenes taken at this date (ISO 8601, UTC) or later: 2022-06-01.",
+                of_queries=False,
             ),
-            OptionSpec(name="before", help="Only scenes taken before this date: 2022-07-01."),
+            OptionSpec(
+                name="before",
+                help="Only scenes taken before this date: 2022-07-01.",
+                of_queries=False,
+            ),
             OptionSpec(
                 name="gsd",
                 type="number",
                 help="Metres a pixel at which scenes are read; else their own.",
+                of_queries=False,
             ),
         ),
         registry="fieldguide_remote_sensing:registry.yaml",
@@ -159,7 +165,7 @@ def register_loaders() -> Iterable[LoaderSpec]:
         summary="Scenes as JPEG, PNG, WebP, BMP and GIF",
         target="fieldguide_remote_sensing.plain:PlainPictureLoader",
         suffixes=(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"),
-        options=SELECTION,
+        options=RASTER_OPTIONS,
         windows="fieldguide.data.image_windows:open_image_windows",
         extra=EXTRA,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +17,9 @@ from fieldguide_remote_sensing.windows import Grid
 if TYPE_CHECKING:
     from fieldguide.samples import Sample
     from fieldguide_remote_sensing.aoi import GridArea
+
+
+FINEST_M, COARSEST_M = 1e-3, 1e6
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,10 @@ class Selection:
         Raises:
             UsageError: the area or a date cannot be read, or the distance is none.
         """
-        if gsd is not None and not (math.isfinite(gsd) and gsd > 0):
-            raise UsageError(f"--gsd {gsd} is no distance. Give metres a pixel: --gsd 10")
+        if gsd is not None and not FINEST_M <= gsd <= COARSEST_M:
+            raise UsageError(
+                f"--gsd {gsd} is no distance that scenes are read at. Give metres a pixel: --gsd 10"
+            )
         area = None if aoi is None else Area.read(aoi)
         return cls(area, Period.between(after, before), gsd)
 

@@ -67,6 +67,9 @@ def test_sizes_are_read_in_pixels_and_metres() -> None:
         ("-4", 1.0, "cannot be read"),
         ("0", 1.0, "whole number"),
         ("1m", 10.0, "smaller than a pixel"),
+        ("5m", 10.0, "smaller than a pixel"),
+        ("9" * 400, 1.0, "larger than any picture"),
+        ("9" * 400 + "m", 1.0, "larger than any picture"),
     ],
 )
 def test_a_size_that_cannot_be_used_says_what_to_write(

@@ -131,6 +131,32 @@ def test_a_text_cannot_be_told_from_itself(guide: Guide, picture: Path, tmp_path
         guide.locate(picture, "x", against=["x"], vectors=tmp_path)
 
 
+def test_a_threshold_that_is_no_number_is_refused(
+    guide: Guide, picture: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="not a number"):
+        guide.locate(picture, "x", threshold=float("nan"), vectors=tmp_path)
+
+
+def test_a_part_of_a_picture_is_not_cut_into_windows(
+    guide: Guide, picture: Path, tmp_path: Path
+) -> None:
+    part = {"row_px": 0, "column_px": 0, "height_px": 40, "width_px": 40}
+    rows = picture.parent / "rows.jsonl"
+    rows.write_text(json.dumps({"path": picture.name} | part) + "\n")
+    found = guide.locate(rows, "x", vectors=tmp_path)
+    assert [status for _, status, _ in found.skipped] == ["skipped"]
+    assert "Name the file itself" in found.skipped[0][2]
+    index = guide.index(rows, tmp_path / "i", windows=[WINDOW_PX])
+    assert index.report is not None
+    assert "Name the file itself" in index.report.failed[0]["reason"]
+
+
+def test_an_overlap_without_windows_is_refused(guide: Guide, picture: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--window"):
+        guide.index(picture, tmp_path / "i", overlap=0.2)
+
+
 def test_windows_in_an_index_are_rows_that_a_search_finds(
     guide: Guide, picture: Path, tmp_path: Path
 ) -> None:
