@@ -24,7 +24,7 @@ class Result:
     """Rows of one kind, with the record of how they were made.
 
     Attributes:
-        kind: "predictions", "matches", "evaluation", "embeddings" or "benchmark".
+        kind: "predictions", "matches", "regions" ...; ``writers.tables.COLUMNS`` has them all.
         provenance: versions, model, space, contract and counts.
     """
 

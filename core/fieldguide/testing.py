@@ -32,7 +32,7 @@ def check_plugin(plugin: ModuleType, catalog: Catalog | None = None) -> list[str
     offers = list(_offers(plugin, faults))
     for offer in offers:
         if isinstance(offer, Spec):
-            faults += _fault(f"the {offer.kind} {offer.name!r}", offer.load)
+            faults += _target_faults(offer)
         if isinstance(offer, DomainSpec):
             faults += _domain_faults(offer, catalog)
         if isinstance(offer, BenchmarkSpec):
@@ -50,6 +50,17 @@ def _offers(plugin: ModuleType, faults: list[str]) -> Iterable[Offer]:
             faults.append(f"{name} is no hook of api {API}")
             continue
         yield from function()
+
+
+def _target_faults(spec: Spec) -> list[str]:
+    """Return what of a spec's target and its other import paths cannot be imported."""
+    of = f"of the {spec.kind} {spec.name!r}"
+    others = {name: getattr(spec, name, None) for name in ("windows", "recognizes")}
+    faults = _fault(f"the {spec.kind} {spec.name!r}", spec.load)
+    for name, path in others.items():
+        if path is not None:
+            faults += _fault(f"{name} {of}", lambda path=path: spec.import_target(path))
+    return faults
 
 
 def _benchmark_faults(spec: BenchmarkSpec, catalog: Catalog) -> list[str]:

@@ -37,12 +37,13 @@ def test_the_example_passes_the_checks_for_authors(catalog: Catalog) -> None:
     assert check_plugin(plugin, catalog) == []
 
 
+@pytest.mark.parametrize("field", ["target", "windows"])
 def test_the_checks_name_a_target_that_does_not_exist(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    field: str, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugin: Any = importlib.import_module("fieldguide_thermal.plugin")
     spec = next(iter(plugin.register_loaders()))
-    broken = spec.model_copy(update={"target": "fieldguide_thermal.frames:Nothing"})
+    broken = spec.model_copy(update={field: "fieldguide_thermal.frames:Nothing"})
 
     def register_loaders() -> list[Any]:
         return [broken]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fieldguide.data.files import atomic_path, utf8_text
+from fieldguide.data.manifest_windows import COLUMNS as WINDOW_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 COLUMNS = {
     "predictions": ("path", "rank", "label", "probability", "status", "reason"),
     "matches": ("rank", "path", "similarity"),
+    "regions": ("query", "rank", "score", "path", *WINDOW_COLUMNS),
     "evaluation": ("label", "support", "precision", "recall", "f1"),
     "embeddings": ("path", "status", "reason"),
     "pairs": ("path", "status", "stage", "reason"),

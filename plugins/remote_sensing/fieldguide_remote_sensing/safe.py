@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 from fieldguide.data.files import is_folder
 from fieldguide.errors import ContractError, LoadError
@@ -105,19 +108,20 @@ def _band_files(images: Path) -> dict[str, Path]:
 
 def _elements(path: Path) -> tuple[dict[str, str], dict[int, float]]:
     """Return the first text of each element by name, and the offset of each ``band_id``."""
-    text = read_text(path)
-    if "<!DOCTYPE" in text.upper():
-        raise LoadError(f"its file {path.name} declares a document type. Unpack it again.")
     texts: dict[str, str] = {}
     offsets: dict[int, float] = {}
     try:
-        for element in ElementTree.fromstring(text).iter():
+        for element in fromstring(read_text(path), forbid_dtd=True).iter():
             name, content = element.tag.rpartition("}")[2], (element.text or "").strip()
             if name in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
                 offsets[int(element.get("band_id", ""))] = finite(content)
             elif content:
                 texts.setdefault(name, content)
-    except (ElementTree.ParseError, ValueError) as error:
+    except DefusedXmlException as error:
+        raise LoadError(
+            f"its file {path.name} declares a document type. Unpack it again."
+        ) from error
+    except (ParseError, ValueError) as error:
         raise LoadError(f"its file {path.name} is broken: {error}. Unpack it again.") from error
     return texts, offsets
 

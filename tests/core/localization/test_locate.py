@@ -124,6 +124,8 @@ def test_a_threshold_leaves_out_what_is_below(guide: Guide, picture: Path, tmp_p
         picture, "x", against=["y"], windows=[WINDOW_PX], threshold=0.5, top=99, vectors=tmp_path
     )
     assert all(row["score"] >= 0.5 for row in some.records())
+    nothing = guide.locate(picture, "x", threshold=2, vectors=tmp_path).write(tmp_path / "no.csv")
+    assert nothing.read_text("utf-8").startswith("query,rank,score,path,row_px,column_px,height_px")
 
 
 def test_a_text_cannot_be_told_from_itself(guide: Guide, picture: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fieldguide.data.files import require_file
 from fieldguide.errors import LoadError
+from fieldguide.models.repairs import WHITE_REFLECTANCE
 from fieldguide_remote_sensing.gdal import open_raster
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ RED_GREEN_BLUE = ("B04", "B03", "B02")
 PATCH_PX = 120
 QUANTIFICATION = 10_000
 """Digital numbers of reflectance 1; the patches were made without the offset of later products."""
-BRIGHTEST = 0.3
-"""The reflectance that becomes 255, as for other scenes of known sensors."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,6 @@ def read_band(path: Path) -> NDArray[np.float32]:
 
 
 def to_display(numbers: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Return digital numbers as bytes: reflectance 0 to 0.3 becomes 0 to 255, clipped."""
-    shares = numbers / (QUANTIFICATION * BRIGHTEST)
+    """Return digital numbers as bytes, as :func:`reflectance_to_display` shows reflectance."""
+    shares = numbers / (QUANTIFICATION * WHITE_REFLECTANCE)
     return np.asarray(np.round(np.clip(shares, 0, 1) * 255), dtype=np.uint8)
