@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.benchmarks.labelled import NAMED, absent, incomplete
-from fieldguide.data.files import exists, is_folder, read_bounded
+from fieldguide.benchmarks.published_files import find_beside, incomplete, read_json
+from fieldguide.data.files import exists
 from fieldguide.data.inputs import Item
-from fieldguide.errors import LoadError, UsageError
+from fieldguide.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,11 +85,7 @@ class CaptionFile:
         Raises:
             UsageError: there is no caption file or no folder of images, or it is not of this form.
         """
-        file = next((root / name for name in self.files if exists(root / name)), None)
-        folder = next((root / name for name in self.folders if is_folder(root / name)), None)
-        if file is None or folder is None:
-            expected = f"{self.files[0]} beside the folder {self.folders[0]}/"
-            raise UsageError(absent(root, self.title, expected, self.name))
+        file, folder = find_beside(root, self.files, self.folders, self.title, self.name)
         items, captions, missing = [], [], []
         for name, sentences in read_split(file, TEST):
             path = folder / name
@@ -112,10 +107,7 @@ class CaptionFile:
 
     def _incomplete(self, root: Path, found: CaptionedImages, missing: Sequence[str]) -> str:
         text = f"{len(found.items)} of {self.images} images of the split {TEST!r}"
-        if missing:
-            more = " ..." if len(missing) > NAMED else ""
-            text += f" ({', '.join(missing[:NAMED])}{more} not there)"
-        return incomplete(root, self.title, text, more=len(found.items) > self.images)
+        return incomplete(root, self.title, text, missing, more=len(found.items) > self.images)
 
 
 def read_split(file: Path, split: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -148,12 +140,7 @@ def read_split(file: Path, split: str) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _images(file: Path) -> list[Any]:
-    try:
-        content = json.loads(read_bounded(file, MAX_JSON_BYTES).decode("utf-8-sig"))
-    except LoadError as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{file} is not JSON: {error}. Get the published file again.") from error
+    content = read_json(file, MAX_JSON_BYTES)
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list):
         raise _misshapen(file, "it has no list 'images'")

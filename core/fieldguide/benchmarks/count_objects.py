@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldguide.benchmarks.counting import counted_rows, evaluate_counting
-from fieldguide.benchmarks.labelled import NAMED, absent, incomplete
 from fieldguide.benchmarks.measured import Measured, make_report
+from fieldguide.benchmarks.published_files import find_beside, incomplete
 from fieldguide.benchmarks.report import Figure, percent
 from fieldguide.captions.coco import read_coco
-from fieldguide.data.files import exists, is_folder
+from fieldguide.data.files import exists
 from fieldguide.errors import LoadError, UsageError
 
 if TYPE_CHECKING:
@@ -51,11 +51,7 @@ class BoxedImages:
         Raises:
             UsageError: the set is not there or not as it was published.
         """
-        file = next((root / name for name in self.files if exists(root / name)), None)
-        folder = next((root / name for name in self.folders if is_folder(root / name)), None)
-        if file is None or folder is None:
-            expected = f"{self.files[0]} beside the folder {self.folders[0]}/"
-            raise UsageError(absent(root, self.title, expected, self.name))
+        file, folder = find_beside(root, self.files, self.folders, self.title, self.name)
         try:
             found = read_coco(file, images=folder)
         except LoadError as error:
@@ -68,10 +64,8 @@ class BoxedImages:
         found.images = [image for image in found.images if image.path not in set(missing)]
         have = len(found.images)
         if listed > self.images or not have or (whole and have != self.images):
-            text = f"{have} of {self.images} images"
-            if missing:
-                text += f" ({', '.join(missing[:NAMED])}{' ...' if missing[NAMED:] else ''})"
-            raise UsageError(incomplete(root, self.title, text, more=listed > self.images))
+            text, more = f"{have} of {self.images} images", listed > self.images
+            raise UsageError(incomplete(root, self.title, text, missing, more=more))
         return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fieldguide.benchmarks.published_files import NAMED, absent, incomplete, names_in
 from fieldguide.data.files import is_folder
 from fieldguide.data.inputs import Item
 from fieldguide.errors import UsageError
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from fieldguide.zeroshot.class_sets import ClassSet
 
 LABEL = "label"
-NAMED = 5
-"""How many folders or files an error names."""
 
 
 @dataclass(frozen=True)
@@ -122,44 +121,6 @@ class ClassFolders:
         return incomplete(root, self.title, text, more=more)
 
 
-def absent(root: Path, title: str, expected: str, dataset: str) -> str:
-    """Return what to say of a folder that holds nothing of a data set.
-
-    Args:
-        root: the folder.
-        title: of the data set.
-        expected: what should be there.
-        dataset: its name in the registry.
-    """
-    if not is_folder(root):
-        found = "it is no folder"
-    else:
-        names = sorted(_names(root))
-        found = f"it holds {', '.join(names[:NAMED])}" + (" ..." if len(names) > NAMED else "")
-        found = found if names else "it is empty"
-    return (
-        f"{root} holds no copy of {title}: {found}; expected is {expected}. How to get it: "
-        f"fieldguide benchmark {dataset} --how-to-get"
-    )
-
-
-def incomplete(root: Path, title: str, found: str, *, more: bool = False) -> str:
-    """Return what to say of a data set that is not as it was published.
-
-    Args:
-        root: the folder.
-        title: of the data set.
-        found: how much is there, and what is missing.
-        more: there are images that the published set does not have.
-    """
-    if more:
-        return f"{root} is not {title} as it was published: {found}. Remove what was added."
-    return (
-        f"{root} is a part of {title}: {found}. Get the rest, or measure on the part, which is "
-        "then named as such: --subset"
-    )
-
-
 def _images(found: Mapping[str, list[Path]], whole: int) -> LabelledImages:
     pairs = [(path, label) for label, paths in found.items() for path in paths]
     items = [
@@ -169,21 +130,14 @@ def _images(found: Mapping[str, list[Path]], whole: int) -> LabelledImages:
     return LabelledImages(tuple(items), tuple(label for _, label in pairs), whole)
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return [path.name for path in folder.iterdir()]
-    except (OSError, ValueError):
-        return []
-
-
 def _folders(folder: Path) -> list[Path]:
-    return [folder / name for name in _names(folder) if is_folder(folder / name)]
+    return [folder / name for name in names_in(folder) if is_folder(folder / name)]
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the images of one class, by name; numbers in names do not count as numbers."""
     return [
         folder / name
-        for name in sorted(_names(folder))
+        for name in sorted(names_in(folder))
         if name.lower().endswith(suffixes) and not name.startswith(".")
     ]

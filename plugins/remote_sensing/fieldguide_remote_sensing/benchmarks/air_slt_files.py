@@ -7,14 +7,13 @@ arXiv:2209.06515, in the layout in which it is given away: ``annotations/anno.js
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.benchmarks.labelled import absent, incomplete
-from fieldguide.data.files import exists, is_folder, read_bounded
-from fieldguide.errors import LoadError, UsageError
+from fieldguide.benchmarks.published_files import absent, incomplete, read_json
+from fieldguide.data.files import exists, is_folder
+from fieldguide.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,6 @@ TITLE = "AIR-SLT"
 IMAGES = 22
 CASES = 59
 MAX_JSON_BYTES = 64 * 2**20
-NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +61,12 @@ def find_air_slt(root: Path, *, subset: bool = False) -> tuple[Case, ...]:
     wrong = missing or len(images) != IMAGES or len(cases) != CASES
     if not there or len(images) > IMAGES or (wrong and not subset):
         text = f"{len(images)} of {IMAGES} images, {len(cases)} of {CASES} captions"
-        if missing:
-            more = " ..." if len(missing) > NAMED else ""
-            text += f" ({', '.join(missing[:NAMED])}{more} not there)"
-        raise UsageError(incomplete(base, TITLE, text, more=len(images) > IMAGES))
+        raise UsageError(incomplete(base, TITLE, text, missing, more=len(images) > IMAGES))
     return tuple(sorted(there, key=lambda case: case.image.as_posix()))
 
 
 def _entries(file: Path) -> list[Any]:
-    try:
-        found = json.loads(read_bounded(file, MAX_JSON_BYTES).decode("utf-8-sig"))
-    except LoadError as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{file} is not JSON: {error}. Get the published file again.") from error
+    found = read_json(file, MAX_JSON_BYTES)
     if not isinstance(found, list) or not found:
         raise UsageError(f"{file} is no list of captions. Get the published file again.")
     return found

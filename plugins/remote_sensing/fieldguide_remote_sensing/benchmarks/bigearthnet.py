@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fieldguide.benchmarks.labelled import NAMED, absent, incomplete
 from fieldguide.benchmarks.measured import make_report
 from fieldguide.benchmarks.multi_label import MultiLabelImages, measure
+from fieldguide.benchmarks.published_files import absent, incomplete
 from fieldguide.data.files import exists, is_folder, require_file
 from fieldguide.data.inputs import Item
 from fieldguide.errors import LoadError, UsageError
@@ -148,6 +148,4 @@ def _misshapen(table: Path, fault: str) -> UsageError:
 
 def _incomplete(root: Path, images: MultiLabelImages, missing: Sequence[str]) -> str:
     text = f"{len(images.items)} of {images.whole} patches of the split {TEST!r}"
-    if missing:
-        text += f" ({', '.join(missing[:NAMED])}{' ...' * (len(missing) > NAMED)} not there)"
-    return incomplete(root, TITLE, text, more=len(images.items) > images.whole)
+    return incomplete(root, TITLE, text, missing, more=len(images.items) > images.whole)

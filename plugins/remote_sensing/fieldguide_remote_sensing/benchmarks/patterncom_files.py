@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fieldguide.benchmarks.labelled import absent, incomplete
+from fieldguide.benchmarks.published_files import absent, incomplete
 from fieldguide.data.files import exists, is_folder, read_bounded
 from fieldguide.data.inputs import Item
 from fieldguide.errors import LoadError, UsageError
@@ -29,7 +29,6 @@ TITLE = "PatternCom"
 ATTRIBUTES = ("color", "context", "density", "existence", "quantity", "shape")
 IMAGES = 30_400
 MAX_CSV_BYTES = 64 * 2**20
-NAMED = 5
 ONE_CLASS: Mapping[str, str] = {
     "denseresidential": "residential",
     "sparseresidential": "residential",
@@ -132,10 +131,8 @@ def find_patterncom(root: Path, *, subset: bool = False) -> PatternCom:
     missing = dict.fromkeys(r.image for own in rows.values() for r in own if r.image not in items)
     if not items or len(items) > IMAGES or (not subset and (missing or len(items) != IMAGES)):
         text = f"{len(items)} of {IMAGES} images"
-        if missing:
-            more = " ..." if len(missing) > NAMED else ""
-            text += f" ({', '.join(list(missing)[:NAMED])}{more} not there)"
-        raise UsageError(incomplete(folder, "PatternNet", text, more=len(items) > IMAGES))
+        more = len(items) > IMAGES
+        raise UsageError(incomplete(folder, "PatternNet", text, list(missing), more=more))
     there = {n: tuple(r for r in own if r.image in items) for n, own in rows.items()}
     return PatternCom(tuple(items.values()), there, tuple(missing))
 
