@@ -145,7 +145,7 @@ def test_a_faulty_file_is_refused_with_the_fault(
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [("a: [", "not YAML"), ("- 1", "not a sensor"), ("", "not a sensor"), ("&a [*a]", "not YAML")],
+    [("a: [", "not YAML"), ("- 1", "no names"), ("", "no names"), ("&a [*a]", "not YAML")],
 )
 def test_what_is_no_sensor_is_refused(tmp_path: Path, text: str, fault: str) -> None:
     (tmp_path / "a.yaml").write_text(text)

@@ -6,12 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from fieldguide.errors import UsageError
-from fieldguide.plain_yaml import load_yaml
-from fieldguide.specs import Record, list_faults
+from fieldguide.specs import Record
+from fieldguide.yaml_records import read_record
 
 if TYPE_CHECKING:
     from fieldguide.specs import DomainSpec
@@ -58,13 +57,4 @@ def read_words(path: Path) -> PairWords:
     Raises:
         UsageError: it cannot be read or is not such a file.
     """
-    try:
-        return PairWords.model_validate(load_yaml(path))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not YAML: {error}. Correct it.") from error
-    except ValidationError as error:
-        raise UsageError(
-            f"{path}: {list_faults(error)}. It needs version, keywords, inside and outside."
-        ) from error
+    return read_record(path, PairWords, "It needs version, keywords, inside and outside.")

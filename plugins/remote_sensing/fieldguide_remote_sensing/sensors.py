@@ -15,13 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from fieldguide.errors import UnknownNameError, UsageError
-from fieldguide.plain_yaml import load_yaml
 from fieldguide.registry import user_registry_path
-from fieldguide.specs import Name, Record, list_faults
+from fieldguide.specs import Name, Record
+from fieldguide.yaml_records import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -208,15 +207,4 @@ def read_sensor(path: Path) -> Sensor:
     Raises:
         UsageError: it cannot be read, is not YAML or does not fit; every fault is listed.
     """
-    try:
-        content = load_yaml(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is not YAML: {error}. Edit the file.") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} is not a sensor: it must start with 'version: 1'. Edit the file.")
-    try:
-        return Sensor.model_validate(content)
-    except ValidationError as error:
-        raise UsageError(f"{path} is not valid: {list_faults(error)}. Edit the file.") from error
+    return read_record(path, Sensor, "docs/sensors.md shows the form of a sensor's file.")
