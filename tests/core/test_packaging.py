@@ -63,7 +63,9 @@ def test_the_wheel_ships_every_file_that_a_registry_names(unpacked: Path) -> Non
     assert int(done.stdout) >= 4
 
 
-@pytest.mark.parametrize("blocked", [("rasterio",), ("monai", "nibabel", "pydicom"), ("skimage",)])
+@pytest.mark.parametrize(
+    "blocked", [("rasterio", "shapely", "spyndex"), ("monai", "nibabel", "pydicom"), ("skimage",)]
+)
 def test_core_and_the_other_domains_work_without_an_extras_packages(
     unpacked: Path, blocked: tuple[str, ...]
 ) -> None:
