@@ -387,7 +387,7 @@ def test_results_record_backend_precision_and_why(tiny: str, photos: Path) -> No
         computing = guide.classify(photos, ["cat", "dog"]).provenance["computing"]
         assert (computing["backend"], computing["precision"]) == ("torch", got)
         assert computing["precision_reason"]
-        assert computing["batch_size"] == 32
+        assert computing["batch_size"] == 16
 
 
 def test_a_store_tells_how_many_rows_each_precision_wrote(
