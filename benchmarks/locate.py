@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--window", type=int, default=TILE_PX)
     parser.add_argument("--kill-after-s", type=float, default=60)
-    parser.add_argument("--options", default="--adapter aid_lora")
+    parser.add_argument("--options", default="--adapter aid_lora --against meadow")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     path, out = given.work / "mosaic.tif", given.work / "found.geojson"

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 ABOUT, VECTORS, STATES, FAULTS = "windows.json", "vectors.f32", "states.u8", "faults.jsonl"
 EMPTY, EMBEDDED, FAILED = 0, 1, 2
 """States of a window: no data, a vector, could not be read."""
-ROWS_AT_ONCE = 65_536
+ROWS_AT_ONCE = 8192
+"""Of 512 numbers: 16 MiB."""
 SECONDS_PER_COMMIT = 2.0
 OPTION = "--vectors"
 MAX_ABOUT_BYTES = 2**20
