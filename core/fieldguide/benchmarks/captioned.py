@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.benchmarks.published_files import find_beside, incomplete, read_json
-from fieldguide.data.files import exists
+from fieldguide.data.files import exists, leads_out
 from fieldguide.data.inputs import Item
 from fieldguide.errors import UsageError
 
@@ -128,7 +127,7 @@ def read_split(file: Path, split: str) -> list[tuple[str, tuple[str, ...]]]:
         name, sentences = entry.get("filename"), entry.get("sentences")
         if not isinstance(name, str) or not isinstance(sentences, list):
             raise _misshapen(file, f"an image has no 'filename' or no 'sentences': {name!r}")
-        if _leads_out(name):
+        if leads_out(name):
             raise _misshapen(file, f"{name!r} leads out of the folder of the images")
         if name in rows:
             raise _misshapen(file, f"{name!r} is there twice")
@@ -145,11 +144,6 @@ def _images(file: Path) -> list[Any]:
     if not isinstance(images, list):
         raise _misshapen(file, "it has no list 'images'")
     return images
-
-
-def _leads_out(name: str) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or ":" in name or "\x00" in name
 
 
 def _misshapen(file: Path, fault: str) -> UsageError:

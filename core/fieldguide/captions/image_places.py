@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from fieldguide.data.files import exists
+from fieldguide.data.files import exists, leads_out
 from fieldguide.errors import LoadError
 
 SISTERS = ("images", "JPEGImages")
@@ -32,7 +32,7 @@ def named_image(name: str, annotation: Path, images: Path | None) -> Path:
         LoadError: the name is empty, or leads out of the folder of the images.
     """
     relative = PurePosixPath(name.replace("\\", "/"))
-    if not relative.name or relative.is_absolute() or ".." in relative.parts or ":" in name:
+    if not relative.name or leads_out(name):
         raise LoadError(
             f"it names the image {name!r}, which is no file in the folder of images. Correct it."
         )

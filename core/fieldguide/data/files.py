@@ -7,6 +7,7 @@ import errno
 import glob
 import os
 import stat
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import filelock
@@ -118,6 +119,16 @@ def unwritten(target: Path, error: OSError, option: str = "--output") -> StoreEr
     return StoreError(
         f"{target} cannot be written: {error.strerror or error}. {advice} another {option}."
     )
+
+
+def leads_out(name: str) -> bool:
+    r"""Return whether a name that a file gives may lead out of the folder that it is meant in.
+
+    >>> leads_out("images/a.jpg"), leads_out("..\\a.jpg"), leads_out("/etc/a"), leads_out("C:a")
+    (False, True, True, True)
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or ":" in name or "\x00" in name
 
 
 @contextlib.contextmanager

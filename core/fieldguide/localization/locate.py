@@ -25,7 +25,7 @@ from fieldguide.samples import Window
 from fieldguide.tuning.adapter_choice import require_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -128,11 +128,11 @@ class _Source:
     item: Item
     folder: Path | None
 
-    def store(self, grid: WindowGrid, options: Mapping[str, Any]) -> WindowStore:
+    def store(self, grid: WindowGrid) -> WindowStore:
         """Return where the vectors of a grid are kept; another model or file has another place."""
         if self.plan.encoder is None:
             raise ValueError("a plan without a model")
-        space = self.plan.encoder.space
+        space, options = self.plan.encoder.space, self.guide.options
         about = {
             "file": self.item.fingerprint(),
             "window_px": grid.window_px,
@@ -157,12 +157,13 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
         states: list[NDArray[np.uint8]] = []
         faults: dict[str, None] = {}
         for grid in grids:
-            with source.store(grid, source.guide.options) as store:
+            with source.store(grid) as store:
                 _embed(encoder, grid, store)
                 values = np.concatenate([scorer.scores(part) for part in store.chunks()])
-                values[store.states() != EMBEDDED] = np.nan
+                found = store.states()
+                values[found != EMBEDDED] = np.nan
                 scores.append(values)
-                states.append(store.states())
+                states.append(found)
                 faults |= dict.fromkeys(store.faults())
         together = np.concatenate(states)
         if not (together == EMBEDDED).any():
