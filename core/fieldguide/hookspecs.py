@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         BackendSpec,
         BenchmarkSpec,
         CaptionConverterSpec,
+        CommandSpec,
         DomainSpec,
         LoaderSpec,
         MethodSpec,
@@ -74,4 +75,9 @@ class Hooks(Protocol):
     @hookspec
     def register_methods(self) -> Iterable[MethodSpec]:
         """Offer losses, classifiers, composers and other methods."""
+        ...
+
+    @hookspec
+    def register_commands(self) -> Iterable[CommandSpec]:
+        """Offer commands of a domain, ``fieldguide DOMAIN NAME``."""
         ...

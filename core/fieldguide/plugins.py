@@ -29,6 +29,7 @@ from fieldguide.specs import (
     BackendSpec,
     BenchmarkSpec,
     CaptionConverterSpec,
+    CommandSpec,
     DomainSpec,
     LoaderSpec,
     MethodSpec,
@@ -58,6 +59,7 @@ _HOOKS: Mapping[str, type[Offer]] = {
     "register_writers": WriterSpec,
     "register_benchmarks": BenchmarkSpec,
     "register_methods": MethodSpec,
+    "register_commands": CommandSpec,
 }
 
 
@@ -177,6 +179,7 @@ class Catalog:
     writers: Offers[WriterSpec]
     benchmarks: Offers[BenchmarkSpec]
     methods: Offers[MethodSpec]
+    commands: Offers[CommandSpec]
     registry: Registry
     plugins: tuple[PluginInfo, ...] = ()
     failures: tuple[PluginFailure, ...] = ()
@@ -192,6 +195,7 @@ class Catalog:
             self.writers,
             self.benchmarks,
             self.methods,
+            self.commands,
         )
 
     def problems(self) -> tuple[str, ...]:

@@ -440,6 +440,21 @@ class WriterSpec(Spec):
     domain: Name | None = None
 
 
+class CommandSpec(Spec):
+    """A command of a domain, ``fieldguide DOMAIN NAME``. Target: a ``click.Command``.
+
+    The target's module is imported when the command or its help is asked for; what is heavy
+    belongs into the command's body.
+
+    Attributes:
+        domain: the word before the command.
+    """
+
+    kind: ClassVar[str] = "command"
+
+    domain: Name
+
+
 class BenchmarkSpec(Spec):
     """A protocol with a published source. Target: ``(Guide, root: Path) -> BenchmarkReport``.
 

@@ -19,6 +19,7 @@ from fieldguide.cli.captions import captions
 from fieldguide.cli.classify import classify
 from fieldguide.cli.demo import demo
 from fieldguide.cli.doctor import doctor
+from fieldguide.cli.domain_commands import RootGroup
 from fieldguide.cli.embed import embed
 from fieldguide.cli.evaluate import evaluate
 from fieldguide.cli.index import index
@@ -35,10 +36,12 @@ USAGE, FAILED, INTERRUPTED = 2, 1, 130
 DEBUG_VARIABLE = "FIELDGUIDE_DEBUG"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
     """Tell what images show, by description: satellites, CT, histology, species.
+
+    A domain may have commands of its own: fieldguide DOMAIN --help; 'plugins' lists them.
 
     \b
     Exit codes: 0 all done; 1 nothing could be used; 2 wrong usage; 3 some inputs were skipped.

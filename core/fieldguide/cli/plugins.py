@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fieldguide.cli.domain_commands import commands_of, words_of
+
 if TYPE_CHECKING:
     from fieldguide.plugins import Catalog
 
@@ -48,6 +50,8 @@ def _print_domains(catalog: Catalog, owner: str) -> None:
             click.echo(f"    --classes {resource.rpartition('/')[2].removesuffix('.yaml')}")
         for option in domain.options:
             click.echo(f"    --{option.name.replace('_', '-')}: {option.help}")
+        for command in commands_of(domain.name, catalog):
+            click.echo(f"    fieldguide {words_of(command)}: {command.summary}")
 
 
 def _print_backends(catalog: Catalog, owner: str) -> None:
