@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fieldguide.contract import InputContract
+
 RGB = ("red", "green", "blue")
 SRGB8 = "srgb8"
 """Display values: uint8, 0 to 255, sRGB."""
@@ -99,19 +101,22 @@ class Loader(Protocol):
 
 @runtime_checkable
 class Windowed(Protocol):
-    """An open source too large for one read: a raster, a slide, a large picture.
+    """An open source of which windows are read: a raster, a slide, a large picture, a volume.
 
     It is read from several threads at once.
     """
 
     @property
-    def size_px(self) -> tuple[int, int]:
-        """(H, W)."""
+    def size_px(self) -> tuple[int, ...]:
+        """(H, W) of a picture, (X, Y, Z) of a volume."""
         ...
 
     @property
-    def pixel_size_m(self) -> float | None:
-        """Side of a pixel in metres, on the ground or in the tissue; None if unknown."""
+    def pixel_size_m(self) -> float | tuple[float, ...] | None:
+        """Side of a pixel in metres, on the ground or in the tissue; None if unknown.
+
+        One for each axis where they differ.
+        """
         ...
 
     @property
@@ -133,4 +138,20 @@ class Windowed(Protocol):
 
     def place(self, window: Window) -> Mapping[str, Any]:
         """Return where a window lies: a GeoJSON ``geometry``, and what filters can ask."""
+        ...
+
+
+@runtime_checkable
+class KnowsUsualWindow(Protocol):
+    """A :class:`Windowed` source that says which window suits a model, where none is named.
+
+    For others it is a square of the model's input, pixel for pixel.
+    """
+
+    def usual_window_px(self, contract: InputContract) -> tuple[int, ...]:
+        """Return the sides of a window, one for each axis, in the source's own pixels.
+
+        Args:
+            contract: of the model.
+        """
         ...

@@ -17,7 +17,7 @@ from rasterio.transform import Affine
 from rio_cogeo.cogeo import cog_validate
 
 from fieldguide.errors import UsageError
-from fieldguide.localization.grid import WindowGrid
+from fieldguide.localization.grid import make_grid
 from fieldguide.localization.result import Region, Regions, Scored
 from fieldguide.results import Guess, Match, Matches, Prediction, Predictions
 from fieldguide.samples import Window
@@ -36,7 +36,7 @@ TRANSFORM = (10.0, 0.0, 500_000.0, 0.0, -10.0, 5_000_000.0)
 
 def regions(shape: tuple[int, int] = (64, 48)) -> Regions:
     """Two regions, one with a place and one without, and a source to make a heat map of."""
-    grid = WindowGrid(shape, 16, 8)
+    grid = make_grid(shape, 16, 0.5)
     scores = np.linspace(-1, 1, 2 * len(grid), dtype=np.float32).reshape(-1, 2)
     scores[0] = np.nan
     source = Scored(

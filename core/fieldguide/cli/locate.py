@@ -13,8 +13,6 @@ from fieldguide.cli.better_model import say_better_model
 if TYPE_CHECKING:
     from fieldguide.localization.result import Regions
 
-COLUMNS = ("query", "rank", "score", "row_px", "column_px", "height_px", "width_px", "path")
-
 
 @click.command(cls=options.DomainCommand)
 @click.argument("scene", metavar="SCENE")
@@ -25,7 +23,7 @@ COLUMNS = ("query", "rank", "score", "row_px", "column_px", "height_px", "width_
 @click.option("--against", multiple=True, metavar="TEXT",
               help="What it is told from; scores are then probabilities. Repeat.")  # fmt: skip
 @click.option("--window", "windows", multiple=True, metavar="SIZE",
-              help="Side of a window: 224 (pixels), 600m; repeat for several. "
+              help="Side of a window: 224 (pixels), 600m, 60mm, 64x64x12; repeat for several. "
               "[default: what the model takes]")  # fmt: skip
 @click.option("--overlap", type=click.FloatRange(0, 0.9), default=0.5, show_default=True,
               help="Of neighbouring windows.")  # fmt: skip
@@ -54,6 +52,7 @@ def locate(  # noqa: PLR0913 - one argument an option
     fieldguide locate scene.tif airport --domain remote_sensing --window 600m --against forest
     """
     guide = options.make_guide(settings)
+    from fieldguide.data.manifest_windows import columns_of
     from fieldguide.writers import writer_for  # fail before the work, not after it
 
     for output in outputs:
@@ -70,7 +69,8 @@ def locate(  # noqa: PLR0913 - one argument an option
         vectors=vectors,
     )
     if not outputs and len(found):
-        screen.print_table(found.records(), COLUMNS)
+        where = tuple(columns_of(found[0].window))
+        screen.print_table(found.records(), ("query", "rank", "score", *where, "path"))
     for output in outputs:
         found.write(output)
     _end(found, outputs, settings)

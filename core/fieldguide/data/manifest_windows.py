@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any
 from fieldguide.samples import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 COLUMNS = ("row_px", "column_px", "height_px", "width_px")
+"""Of a part of a picture."""
+VOLUME_COLUMNS = ("x_vox", "y_vox", "z_vox", "x_size_vox", "y_size_vox", "z_size_vox")
+"""Of a part of a volume: its first voxel and its sides."""
 
 
 def columns_of(window: Window) -> dict[str, int]:
-    """Return a window as the four columns."""
-    return dict(zip(COLUMNS, (*window.start_px, *window.size_px), strict=True))
+    """Return a window as its columns: four of a picture, six of a volume."""
+    names = COLUMNS if len(window.start_px) == len(COLUMNS) // 2 else VOLUME_COLUMNS
+    return dict(zip(names, (*window.start_px, *window.size_px), strict=True))
 
 
 def window_id(of: str, window: Window) -> str:
-    """Return the id of a part of a file: that of the file with first row, column, H and W."""
+    """Return the id of a part of a file: that of the file with first pixel and sides."""
     return f"{of}#{','.join(map(str, (*window.start_px, *window.size_px)))}"
 
 
@@ -26,20 +30,24 @@ def window_of(row: Mapping[str, Any]) -> Window | None:
     """Return the window that a row means; None for the whole file, where it names none.
 
     Raises:
-        ValueError: some of the four columns are missing or no whole numbers.
+        ValueError: some of its columns are missing or no whole numbers.
 
     >>> window_of({"row_px": 0, "column_px": 448, "height_px": 224, "width_px": 224})
     Window(start_px=(0, 448), size_px=(224, 224))
     """
-    values = [row.get(name) for name in COLUMNS]
-    given = [value for value in values if value not in (None, "")]
-    if not {COLUMNS[0], COLUMNS[1]} & {k for k, v in row.items() if v not in (None, "")}:
-        return None
-    whole = [value for value in given if isinstance(value, int) and not isinstance(value, bool)]
-    if len(whole) < len(COLUMNS) or min(whole) < 0 or min(whole[2:]) < 1:
+    for names in (COLUMNS, VOLUME_COLUMNS):
+        axes = len(names) // 2
+        if any(row.get(name) not in (None, "") for name in names[:axes]):
+            return _window(names, [row.get(name) for name in names])
+    return None
+
+
+def _window(names: Sequence[str], values: Sequence[Any]) -> Window:
+    whole = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+    axes = len(names) // 2
+    if len(whole) < len(names) or min(whole) < 0 or min(whole[axes:]) < 1:
         raise ValueError(
-            f"{', '.join(COLUMNS)} must be whole numbers of pixels, all or none of them. Correct "
+            f"{', '.join(names)} must be whole numbers of pixels, all or none of them. Correct "
             "the row."
         )
-    row_px, column_px, height_px, width_px = whole
-    return Window((row_px, column_px), (height_px, width_px))
+    return Window(tuple(whole[:axes]), tuple(whole[axes:]))

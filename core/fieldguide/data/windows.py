@@ -44,7 +44,7 @@ class WindowItems(Sequence[Item]):
         return len(self.windows) - self.first
 
     def __getitem__(self, place: Any) -> Any:
-        """Return the item of a window, no slice; its id ends with first row, column, H, W."""
+        """Return the item of a window, no slice; its id ends with first pixel and sides."""
         if not 0 <= place < len(self):
             raise IndexError(place)
         window = self.windows[self.first + place]
@@ -77,7 +77,9 @@ class WindowReader:
             raise LoadError("no window of it is meant. Report this to the plugin's author.")
         contract = self.reader.contract
         sample = self.source.read(item.window, max(contract.size_px))
-        about = place_of(item.window, self.source) if self.with_place else {}
+        about = dict(sample.metadata)
+        if self.with_place:
+            about = place_of(item.window, self.source)
         if sample.valid_fraction < max(contract.min_valid_fraction, 1e-9):
             about[EMPTY] = True
         return replace(sample, metadata=about)

@@ -50,12 +50,21 @@ class WindowEncoder:
         )
         with tqdm.tqdm(
             total=len(grid), initial=len(grid) - len(todo), unit="window", leave=False,
-            desc=f"{Path(self.item.name).name}, {grid.window_px} px",
+            desc=f"{Path(self.item.name).name}, {sides(grid.sides_px)} px",
             disable=None if runtime.progress else True,  # None: only on a terminal
         ) as bar:  # fmt: skip
             for batch in batches:
                 yield batch
                 bar.update(len(batch.rows))
+
+
+def sides(lengths: Sequence[int]) -> str:
+    """Return how the sides of a window are written: one number for a square or cube.
+
+    >>> sides((224, 224)), sides((64, 64, 12))
+    ('224', '64x64x12')
+    """
+    return str(lengths[0]) if len(set(lengths)) == 1 else "x".join(map(str, lengths))
 
 
 def reader_of(plan: Plan, item: Item) -> Reader:

@@ -1,4 +1,4 @@
-"""Overlapping windows that cover a large picture, in reading order."""
+"""Overlapping windows that cover a large picture or volume, in reading order."""
 
 from __future__ import annotations
 
@@ -21,31 +21,34 @@ USUAL_OVERLAP = 0.5
 
 @dataclass(frozen=True, slots=True)
 class WindowGrid(Sequence[Window]):
-    """Squares of one size at equal distances; the last of each axis end at the picture's edge.
+    """Boxes of one size at equal distances; the last of each axis end at the source's edge.
 
     Attributes:
-        size_px: (H, W) of the picture.
-        window_px: side of a window; where the picture is smaller, its windows are too.
+        size_px: of the source: (H, W) of a picture, (X, Y, Z) of a volume.
+        window_px: sides of a window; where the source is smaller, its windows are too.
         stride_px: from one window to the next; the last step of an axis may be shorter.
 
-    >>> [window.start_px for window in WindowGrid((4, 9), window_px=4, stride_px=2)]
+    >>> [window.start_px for window in WindowGrid((4, 9), window_px=(4, 4), stride_px=(2, 2))]
     [(0, 0), (0, 2), (0, 4), (0, 5)]
     """
 
-    size_px: tuple[int, int]
-    window_px: int
-    stride_px: int
+    size_px: tuple[int, ...]
+    window_px: tuple[int, ...]
+    stride_px: tuple[int, ...]
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, ...]:
         """How many windows there are on each axis."""
-        height, width = self.size_px
-        return self._count(height), self._count(width)
+        return tuple(self._count(axis) for axis in range(len(self.size_px)))
+
+    @property
+    def sides_px(self) -> tuple[int, ...]:
+        """The sides of every window: none is longer than the source."""
+        return tuple(map(min, self.window_px, self.size_px))
 
     def __len__(self) -> int:
         """Return how many windows there are."""
-        rows, columns = self.shape
-        return rows * columns
+        return math.prod(self.shape)
 
     def __getitem__(self, place: Any) -> Any:
         """Return the window at a place."""
@@ -53,39 +56,46 @@ class WindowGrid(Sequence[Window]):
             return [self[one] for one in range(*place.indices(len(self)))]
         if not -len(self) <= place < len(self):
             raise IndexError(place)
-        row, column = divmod(place % len(self), self.shape[1])
-        height, width = self.size_px
-        start_px = (self._start(row, height), self._start(column, width))
-        return Window(start_px, (min(self.window_px, height), min(self.window_px, width)))
+        rest, starts = place % len(self), []
+        for axis in reversed(range(len(self.size_px))):
+            rest, number = divmod(rest, self._count(axis))
+            starts.append(self._start(number, axis))
+        return Window(tuple(reversed(starts)), self.sides_px)
 
     def boxes(self) -> NDArray[np.int64]:
-        """Return (N, 4): first row, first column, and the row and column behind the last."""
-        height, width = self.size_px
-        rows, columns = self.starts(0), self.starts(1)
-        top, left = (axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij"))
-        bottom = top + min(self.window_px, height)
-        return np.stack([top, left, bottom, left + min(self.window_px, width)], axis=1)
+        """Return (N, 2A): the first pixel on each of A axes, then the one behind the last."""
+        starts = [self.starts(axis) for axis in range(len(self.size_px))]
+        first = np.stack([a.ravel() for a in np.meshgrid(*starts, indexing="ij")], axis=1)
+        return np.concatenate([first, first + np.array(self.sides_px, np.int64)], axis=1)
 
     def starts(self, axis: int) -> NDArray[np.int64]:
-        """Return the first pixel of the windows along an axis: 0 for rows, 1 for columns."""
-        length = self.size_px[axis]
-        return np.array([self._start(n, length) for n in range(self._count(length))], np.int64)
+        """Return the first pixel of the windows along an axis."""
+        return np.array([self._start(n, axis) for n in range(self._count(axis))], np.int64)
 
-    def _count(self, length: int) -> int:
-        return 1 + math.ceil(max(0, length - self.window_px) / self.stride_px)
+    def _count(self, axis: int) -> int:
+        beyond = max(0, self.size_px[axis] - self.window_px[axis])
+        return 1 + math.ceil(beyond / self.stride_px[axis])
 
-    def _start(self, number: int, length: int) -> int:
-        return min(number * self.stride_px, max(0, length - self.window_px))
+    def _start(self, number: int, axis: int) -> int:
+        return min(number * self.stride_px[axis], max(0, self.size_px[axis] - self.window_px[axis]))
 
 
-def make_grid(size_px: tuple[int, int], window_px: int, overlap: float) -> WindowGrid:
-    """Return the grid for a window and the share of its side that its neighbour overlaps.
+def make_grid(
+    size_px: tuple[int, ...], window_px: int | tuple[int, ...], overlap: float
+) -> WindowGrid:
+    """Return the grid for a window and the share of its sides that its neighbour overlaps.
+
+    Args:
+        size_px: of the source.
+        window_px: side of a square or cube, or one side for each axis.
+        overlap: 0 to MAX_OVERLAP.
 
     Raises:
         UsageError: a window without a pixel, or an overlap out of range.
     """
-    if window_px < 1:
-        raise UsageError(f"A window of {window_px} px shows nothing. Name a larger --window.")
+    sides = (window_px,) * len(size_px) if isinstance(window_px, int) else window_px
+    if min(sides) < 1:
+        raise UsageError(f"A window of {min(sides)} px shows nothing. Name a larger --window.")
     if not 0 <= overlap <= MAX_OVERLAP:
         raise UsageError(f"An overlap of {overlap} is not between 0 and {MAX_OVERLAP}.")
-    return WindowGrid(size_px, window_px, max(1, round(window_px * (1 - overlap))))
+    return WindowGrid(size_px, sides, tuple(max(1, round(s * (1 - overlap))) for s in sides))

@@ -14,14 +14,14 @@ import numpy as np
 from fieldguide.data.store_job import options_fingerprint
 from fieldguide.data.windows import WindowItems, open_whole
 from fieldguide.errors import ContractError, InputError, LoadError, UsageError
-from fieldguide.localization.encode import WindowEncoder, reader_of
+from fieldguide.localization.encode import WindowEncoder, reader_of, sides
 from fieldguide.localization.grid import USUAL_OVERLAP, make_grid
 from fieldguide.localization.queries import make_scorer, query_prompts
 from fieldguide.localization.regions import best_places
 from fieldguide.localization.result import Region, Regions, Scored
 from fieldguide.localization.store import EMBEDDED, EMPTY, FAILED, WindowStore
 from fieldguide.localization.window_size import window_sizes_px
-from fieldguide.samples import Window
+from fieldguide.samples import KnowsUsualWindow, Window
 from fieldguide.tuning.adapter_choice import require_vectors
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class _Source:
         }
         digest = hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:12]
         folder = (self.folder or Path()) / f"{Path(self.item.name).name}.windows"
-        return WindowStore(folder / f"{grid.window_px}px-{digest}", about, space.dim)
+        return WindowStore(folder / f"{sides(grid.window_px)}px-{digest}", about, space.dim)
 
 
 def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, list[Region]]:
@@ -183,8 +183,8 @@ def _best(scored: Scored, opened: Windowed, search: Search) -> list[Region]:
     regions = []
     for column, text in enumerate(scored.queries):
         for place in best_places(values[:, column], boxes, search.top, threshold):
-            top, left, bottom, right = map(int, boxes[place])
-            window = Window((top, left), (bottom - top, right - left))
+            first, behind = np.split(boxes[place], 2)
+            window = Window(tuple(first.tolist()), tuple((behind - first).tolist()))
             score = float(values[place, column])
             regions.append(Region(text, 0, score, scored.path, window, opened.place(window)))
     return regions
@@ -200,8 +200,13 @@ def make_grids(
     """
     if reader.contract is None:
         raise ValueError("a reader without a contract")
-    usual = max(reader.contract.size_px)
-    sizes = window_sizes_px(windows, opened.pixel_size_m, usual)
+    axes = len(opened.size_px)
+    usual_px = (max(reader.contract.size_px),) * axes
+    if isinstance(opened, KnowsUsualWindow):
+        usual_px = opened.usual_window_px(reader.contract)
+    size_m = opened.pixel_size_m
+    sizes_m = (size_m,) * axes if isinstance(size_m, float) else size_m
+    sizes = window_sizes_px(windows, sizes_m, usual_px)
     return tuple(make_grid(opened.size_px, size, overlap) for size in sizes)
 
 

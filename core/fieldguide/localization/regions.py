@@ -20,7 +20,7 @@ def best_places(
 
     Args:
         scores: (N,), NaN where a window has none.
-        boxes: (N, 4): first row, first column, and the row and column behind the last.
+        boxes: (N, 2A): the first pixel on each of A axes, then the one behind the last.
         top: how many at most.
         threshold: windows with a lower score are left out.
     """
@@ -39,13 +39,16 @@ def best_places(
 def shared_fractions(boxes: NDArray[np.int64], one: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return (N,): which part of the smaller of two boxes both cover, with one box for all.
 
+    Args:
+        boxes: (N, 2A), as :meth:`WindowGrid.boxes` gives them.
+        one: (2A,).
+
     >>> boxes = np.array([[0, 0, 4, 4], [2, 2, 6, 6], [0, 9, 4, 13]])
     >>> shared_fractions(boxes, boxes[0])
     array([1.  , 0.25, 0.  ])
     """
-    height = np.minimum(boxes[:, 2], one[2]) - np.maximum(boxes[:, 0], one[0])
-    width = np.minimum(boxes[:, 3], one[3]) - np.maximum(boxes[:, 1], one[1])
-    common = np.clip(height, 0, None) * np.clip(width, 0, None)
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    smaller = np.minimum(areas, (one[2] - one[0]) * (one[3] - one[1]))
-    return np.asarray(common / smaller, np.float64)
+    axes = boxes.shape[1] // 2
+    lengths = np.minimum(boxes[:, axes:], one[axes:]) - np.maximum(boxes[:, :axes], one[:axes])
+    common = np.clip(lengths, 0, None).prod(axis=1)
+    sizes = (boxes[:, axes:] - boxes[:, :axes]).prod(axis=1)
+    return np.asarray(common / np.minimum(sizes, (one[axes:] - one[:axes]).prod()), np.float64)

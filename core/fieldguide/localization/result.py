@@ -68,7 +68,7 @@ class Scored:
     faults: tuple[str, ...] = ()
 
     def heat(self, query: str) -> NDArray[np.float32]:
-        """Return (rows, columns) cells that cover the source exactly; NaN without data.
+        """Return cells that cover the source exactly, one axis for each of its; NaN without data.
 
         Raises:
             UsageError: the text was not looked for.

@@ -1,4 +1,4 @@
-"""The sides of windows as a user names them: in pixels, or in metres on the ground."""
+"""The sides of windows as a user names them: in pixels, or as a length in the source."""
 
 from __future__ import annotations
 
@@ -17,24 +17,41 @@ MAX_PX = 10**9
 
 
 def window_sizes_px(
-    written: Sequence[str | int], pixel_size_m: float | None, usual_px: int
-) -> tuple[int, ...]:
-    """Return the sides of windows in pixels, smallest first, each once.
+    written: Sequence[str | int],
+    pixel_sizes_m: tuple[float, ...] | None,
+    usual_px: tuple[int, ...],
+) -> tuple[tuple[int, ...], ...]:
+    """Return the sides of windows in pixels, one for each axis, smallest first, each once.
 
     Args:
-        written: such as "224", "224px", "600m" or "0.5mm"; none for the usual one.
-        pixel_size_m: side of a pixel in metres, or None when the source does not say.
-        usual_px: what the model takes.
+        written: such as "224", "224px", "600m" or "0.5mm", which say all sides, or "64x64x12",
+            which says each; none for the usual one.
+        pixel_sizes_m: sides of a pixel in metres, or None when the source does not say.
+        usual_px: what the model takes, one side for each axis.
 
     Raises:
         UsageError: it cannot be read, or a length is given where the pixel's size is unknown.
 
-    >>> window_sizes_px(["600m", "224"], 2.5, 288)
-    (224, 240)
+    >>> window_sizes_px(["600m", "224"], (2.5, 2.5), (288, 288))
+    ((224, 224), (240, 240))
     """
     if not written:
         return (usual_px,)
-    return tuple(sorted({_pixels(str(text), pixel_size_m) for text in written}))
+    sizes = {_sides(str(text), pixel_sizes_m, len(usual_px)) for text in written}
+    return tuple(sorted(sizes))
+
+
+def _sides(text: str, pixel_sizes_m: tuple[float, ...] | None, axes: int) -> tuple[int, ...]:
+    parts = text.split("x")
+    if len(parts) == 1:
+        parts *= axes
+    if len(parts) != axes:
+        raise UsageError(
+            f"A window of {text[:40]!r} has {len(parts)} sides, and the source {axes} axes. Write "
+            "one side for all: --window 224"
+        )
+    sizes_m: Sequence[float | None] = pixel_sizes_m or [None] * axes
+    return tuple(_pixels(part, size_m) for part, size_m in zip(parts, sizes_m, strict=True))
 
 
 def _pixels(text: str, pixel_size_m: float | None) -> int:

@@ -60,7 +60,7 @@ def _sharing(asked: list[tuple[int, Window]], others: list[Window]) -> Iterator[
     Only windows that touch the same cell of a grid, as wide as the largest of them, are compared.
     """
     side_px = max((max(window.size_px) for window in others), default=1)
-    near: dict[tuple[int, int], list[Window]] = defaultdict(list)
+    near: dict[tuple[int, ...], list[Window]] = defaultdict(list)
     for other in others:
         for cell in _cells(other, side_px):
             near[cell].append(other)
@@ -70,13 +70,13 @@ def _sharing(asked: list[tuple[int, Window]], others: list[Window]) -> Iterator[
             yield row
 
 
-def _cells(window: Window, side_px: int) -> Iterator[tuple[int, int]]:
+def _cells(window: Window, side_px: int) -> Iterator[tuple[int, ...]]:
     """Yield the cells, ``side_px`` wide, that a window touches."""
-    rows, columns = (
+    touched = (
         range(start // side_px, (start + length - 1) // side_px + 1)
         for start, length in zip(window.start_px, window.size_px, strict=True)
     )
-    yield from itertools.product(rows, columns)
+    yield from itertools.product(*touched)
 
 
 def _share(one: Window, other: Window) -> bool:

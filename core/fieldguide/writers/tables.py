@@ -101,7 +101,9 @@ def write_parquet(result: Result, path: Path) -> None:
 
 
 def _columns(kind: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys((*COLUMNS.get(kind, ()), *(name for row in rows for name in row))))
+    if not rows:
+        return list(COLUMNS.get(kind, ()))
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _json_ready(value: Any) -> Any:

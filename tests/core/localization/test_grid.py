@@ -40,10 +40,26 @@ def test_boxes_are_the_windows_in_their_order(
     assert [tuple(box) for box in grid.boxes().tolist()] == listed
 
 
+@given(st.tuples(*[st.integers(1, 14)] * 3), st.tuples(*[st.integers(1, 9)] * 3))
+def test_a_volume_is_covered_by_the_windows_that_its_boxes_list(
+    size: tuple[int, int, int], window: tuple[int, int, int]
+) -> None:
+    grid = make_grid(size, window, 0.5)
+    counts = np.zeros(size, int)
+    for box, part in zip(grid.boxes().tolist(), grid, strict=True):
+        assert tuple(box[:3]) == part.start_px
+        assert (
+            tuple(np.subtract(box[3:], box[:3])) == part.size_px == tuple(np.minimum(window, size))
+        )
+        counts[box[0] : box[3], box[1] : box[4], box[2] : box[5]] += 1
+    assert counts.min() >= 1
+    assert len(grid) == np.prod(grid.shape)
+
+
 def test_a_half_overlap_moves_by_half_a_window_and_ends_at_the_edge() -> None:
     grid = make_grid((10, 4), 4, 0.5)
     assert [window.start_px[0] for window in grid] == [0, 2, 4, 6]
-    assert WindowGrid((11, 4), 4, 2)[-1] == Window((7, 0), (4, 4))
+    assert WindowGrid((11, 4), (4, 4), (2, 2))[-1] == Window((7, 0), (4, 4))
 
 
 @pytest.mark.parametrize(("window_px", "overlap"), [(0, 0.5), (4, -0.1), (4, 0.95)])
@@ -53,9 +69,21 @@ def test_a_window_or_overlap_that_makes_no_sense_is_refused(window_px: int, over
 
 
 def test_sizes_are_read_in_pixels_and_metres() -> None:
-    assert window_sizes_px([], 0.5, 224) == (224,)
-    assert window_sizes_px(["600m", "100", 100, "0.2km"], 2.0, 224) == (100, 300)
-    assert window_sizes_px(["0.5mm"], 2.5e-7, 224) == (2000,)
+    assert window_sizes_px([], (0.5, 0.5), (224, 224)) == ((224, 224),)
+    in_metres = window_sizes_px(["600m", "100", 100, "0.2km"], (2.0, 2.0), (224, 224))
+    assert in_metres == ((100, 100), (300, 300))
+    assert window_sizes_px(["0.5mm"], (2.5e-7,) * 2, (224, 224)) == ((2000, 2000),)
+
+
+def test_a_length_in_a_volume_is_as_long_on_every_axis() -> None:
+    voxels_m = (0.75e-3, 0.75e-3, 5e-3)
+    found = window_sizes_px(["60mm", "30x40x2"], voxels_m, (8, 8, 8))
+    assert found == ((30, 40, 2), (80, 80, 12))
+
+
+def test_a_window_with_another_number_of_sides_than_the_source_has_axes_is_refused() -> None:
+    with pytest.raises(UsageError, match="has 3 sides, and the source 2 axes"):
+        window_sizes_px(["4x4x4"], None, (8, 8))
 
 
 @pytest.mark.parametrize(
@@ -76,4 +104,4 @@ def test_a_size_that_cannot_be_used_says_what_to_write(
     text: str, pixel_size_m: float | None, said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        window_sizes_px([text], pixel_size_m, 224)
+        window_sizes_px([text], pixel_size_m and (pixel_size_m,) * 2, (224, 224))

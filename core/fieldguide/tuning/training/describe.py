@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.data.manifest_windows import COLUMNS
+from fieldguide.data.manifest_windows import COLUMNS, VOLUME_COLUMNS
 from fieldguide.doctor.software import installed_version
 from fieldguide.models.load import lasting_name
 from fieldguide.tuning.adapter import Adapter, AdapterConfig, base_of
@@ -94,7 +94,11 @@ def honesty_record(honesty: Honesty, examples: Examples) -> Mapping[str, Any]:
     """
     record = honesty.record()
     names = {item.name for item in examples.items} | {name for name, _ in examples.faults}
-    if examples.group_column not in (None, *COLUMNS):  # rows of windows name nobody
+    if examples.group_column not in (
+        None,
+        *COLUMNS,
+        *VOLUME_COLUMNS,
+    ):  # rows of windows name nobody
         names |= set(examples.groups)
     found = [
         {**finding, "text": _without(finding["text"], names)} for finding in record["findings"]
