@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,9 @@ from fieldguide.specs import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from fieldguide.samples import Sample
 
@@ -27,8 +30,63 @@ REFLECTANCE_TO_RANGES = "reflectance_to_ranges"
 FILL_MISSING = "fill_missing_bands_with_mean"
 
 
+class Contract(Protocol):
+    """What the image side of an encoder takes, of whatever kind its inputs are."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what changes a vector."""
+        ...
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 for images, 3 for volumes."""
+        ...
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names and order of the channels."""
+        ...
+
+    @property
+    def units(self) -> str:
+        """What the numbers of an input mean."""
+        ...
+
+    @property
+    def size_px(self) -> tuple[int, ...]:
+        """(height, width) of what is prepared, or (X, Y, Z)."""
+        ...
+
+    @property
+    def min_valid_fraction(self) -> float:
+        """Below this share of valid pixels an input is skipped."""
+        ...
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return all that it states, as JSON can hold it but for tuples."""
+        ...
+
+    def prepare(self, sample: Sample, allowed: Sequence[str]) -> tuple[Sample, NDArray[Any]]:
+        """Make a sample what the encoder takes.
+
+        Args:
+            sample: as the loader gave it.
+            allowed: names of the repairs that the sample's modality permits.
+
+        Returns:
+            The repaired sample, whose ``repairs`` and ``notes`` say what was done, and the pixels:
+            (H, W, C) of an image, (X, Y, Z, C) of a volume. Every sample of one contract gives the
+            same shape and type.
+
+        Raises:
+            ContractError: the sample does not fit and may not be repaired.
+        """
+        ...
+
+
 class InputContract(Record):
-    """What an encoder takes after preparation, and so a part of its SpaceId.
+    """What an encoder of images takes after preparation, and so a part of its SpaceId.
 
     Attributes:
         spatial_dims: 2 for images, 3 for volumes.
@@ -83,6 +141,16 @@ class InputContract(Record):
     def digest(self) -> str:
         """SHA-256 of what changes a vector; what is not stated does not count."""
         return hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()
+
+    def prepare(self, sample: Sample, allowed: Sequence[str]) -> tuple[Sample, NDArray[np.uint8]]:
+        """Return the repaired sample and (H, W, C) uint8 pixels, see :meth:`Contract.prepare`.
+
+        Raises:
+            ContractError: the sample does not fit and may not be repaired.
+        """
+        from fieldguide.models.prepare import prepare
+
+        return prepare(sample, self, allowed)
 
     def plan(self, sample: Sample, allowed: Sequence[str]) -> tuple[str, ...]:
         """Return the repairs that make a sample fit, in order.

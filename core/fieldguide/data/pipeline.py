@@ -19,11 +19,12 @@ from fieldguide.data.in_memory import sample_in_memory
 from fieldguide.data.inputs import Item, loader_of
 from fieldguide.data.windows import load_part
 from fieldguide.errors import FieldguideError, InputError, LoadError
-from fieldguide.models.prepare import prepare
 from fieldguide.samples import RGB, SRGB8, Loader, Sample
 
 if TYPE_CHECKING:
-    from fieldguide.contract import InputContract
+    from torch import Tensor
+
+    from fieldguide.contract import Contract
     from fieldguide.models.embeddings import Embeddings, Encoder
     from fieldguide.specs import LoaderSpec
 
@@ -79,8 +80,8 @@ class Batch:
 class ItemReader(Protocol):
     """Anything that turns an item into its row and prepared pixels."""
 
-    def read(self, item: Item) -> tuple[Row, NDArray[np.uint8] | None]:
-        """Return the row and (H, W, C) pixels, or None in their place when it failed."""
+    def read(self, item: Item) -> tuple[Row, NDArray[Any] | None]:
+        """Return the row and prepared pixels, or None in their place when it failed."""
         ...
 
 
@@ -105,7 +106,7 @@ class Reader:
 
     loaders: dict[str, Loader]
     specs: Sequence[LoaderSpec]
-    contract: InputContract | None
+    contract: Contract | None
     repairs: Sequence[str] = ()
     check: Callable[[Sample], None] | None = None
     preview: Preview | None = None
@@ -113,13 +114,13 @@ class Reader:
     mark: str = "ok"
     thumbnails: bool = False
 
-    def read(self, item: Item) -> tuple[Row, NDArray[np.uint8] | None]:
-        """Return the row and (H, W, C) pixels, or None in their place when it failed."""
+    def read(self, item: Item) -> tuple[Row, NDArray[Any] | None]:
+        """Return the row and prepared pixels, or None in their place when it failed."""
         return self.read_by(item, self.load)
 
     def read_by(
         self, item: Item, load: Callable[[Item], Sample]
-    ) -> tuple[Row, NDArray[np.uint8] | None]:
+    ) -> tuple[Row, NDArray[Any] | None]:
         """Return what :meth:`read` does, of a sample that is loaded in another way."""
         sample: Sample | None = None
         try:
@@ -153,12 +154,12 @@ class Reader:
             raise LoadError(f"no reader for such files; read are {endings}. Name a --domain.")
         return self.loaders[spec.name](item.path)
 
-    def _accept(self, item: Item, sample: Sample) -> tuple[Row, NDArray[np.uint8] | None]:
+    def _accept(self, item: Item, sample: Sample) -> tuple[Row, NDArray[Any] | None]:
         if self.refusal is not None or self.contract is None:
             return self._failed(item, sample, "refused", self.refusal or "no model"), None
         if self.check is not None:
             self.check(sample)
-        ready, pixels = prepare(sample, self.contract, self.repairs)
+        ready, pixels = self.contract.prepare(sample, self.repairs)
         row = Row(item, self.mark, _remarks(ready), _metadata(item, ready), self._thumbnail(ready))
         return row, pixels
 
@@ -203,7 +204,7 @@ def encode_items(
     the number of items.
     """
     rows: list[Row] = []
-    pixels: dict[int, NDArray[np.uint8]] = {}
+    pixels: dict[int, NDArray[Any]] = {}
     for row, prepared in read_ahead(items, reader, workers, ahead=2 * batch_size):
         if prepared is not None:
             pixels[len(rows)] = prepared
@@ -215,27 +216,36 @@ def encode_items(
         yield _encode(rows, pixels, encoder)
 
 
-def _encode(
-    rows: list[Row], pixels: dict[int, NDArray[np.uint8]], encoder: Encoder | None
-) -> Batch:
+def _encode(rows: list[Row], pixels: dict[int, NDArray[Any]], encoder: Encoder | None) -> Batch:
     if not pixels or encoder is None:
         return Batch(rows, [], None)
-    stacked = torch.from_numpy(np.stack(list(pixels.values()))).permute(0, 3, 1, 2)
-    return Batch(rows, list(pixels), encoder.encode_images(stacked))
+    return Batch(rows, list(pixels), encoder.encode_images(stacked(list(pixels.values()))))
+
+
+def stacked(pixels: Sequence[NDArray[Any]]) -> Tensor:
+    """Return prepared pixels as encoders take them, the channels behind the number.
+
+    Args:
+        pixels: N of (H, W, C), or of (X, Y, Z, C) for volumes; of one shape and type.
+
+    Returns:
+        (N, C, H, W) or (N, C, X, Y, Z).
+    """
+    return torch.from_numpy(np.stack(pixels)).movedim(-1, 1)
 
 
 def read_ahead(
     items: Iterable[Item], reader: ItemReader, workers: int, ahead: int
-) -> Iterator[tuple[Row, NDArray[np.uint8] | None]]:
+) -> Iterator[tuple[Row, NDArray[Any] | None]]:
     """Yield what a reader makes of each item, in order, read by threads.
 
     Args:
         items: may be endless; no more are taken than are ahead.
-        reader: turns an item into its row and (H, W, C) pixels.
+        reader: turns an item into its row and prepared pixels.
         workers: threads.
         ahead: at most how many wait to be taken.
     """
-    waiting: deque[Future[tuple[Row, NDArray[np.uint8] | None]]] = deque()
+    waiting: deque[Future[tuple[Row, NDArray[Any] | None]]] = deque()
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         try:
             for item in items:

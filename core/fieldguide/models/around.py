@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from fieldguide.contract import InputContract
+    from fieldguide.contract import Contract
     from fieldguide.models.embeddings import Embeddings, Encoder, SpaceId
 
 
@@ -37,7 +37,7 @@ class EncoderAround:
         return self.encoder.space
 
     @property
-    def contract(self) -> InputContract:
+    def contract(self) -> Contract:
         """What the image tower takes."""
         return self.encoder.contract
 

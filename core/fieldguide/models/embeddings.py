@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from fieldguide.contract import InputContract
+    from fieldguide.contract import Contract
 
 Vectors = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ class SpaceId(Record):
         model: the model's name, for messages only; it is not part of the digest.
         encoder: SHA-256 of the architecture's name and all its weights.
         adapter: SHA-256 of the adapter, or None for the base model.
-        contract: digest of the InputContract.
+        contract: digest of the contract.
         pooling: how tokens or stages become one vector.
         dim: length of a vector.
     """
@@ -124,7 +124,7 @@ class Encoder(Protocol):
         ...
 
     @property
-    def contract(self) -> InputContract:
+    def contract(self) -> Contract:
         """What the image tower takes."""
         ...
 
@@ -137,7 +137,7 @@ class Encoder(Protocol):
         """Embed prepared images.
 
         Args:
-            pixels: (N, C, H, W) in the contract's units, not yet normalised.
+            pixels: (N, C, H, W), or (N, C, X, Y, Z) for volumes, as the contract prepares them.
         """
         ...
 

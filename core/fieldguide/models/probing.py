@@ -18,6 +18,7 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fieldguide.contract import Contract
     from fieldguide.models.towers import ImageTower
 
 IMAGES = 24
@@ -123,6 +124,25 @@ def _overlap(true: Tensor, found: Tensor) -> float:
     nearest = ((each + others).topk(count, largest=False).indices for each in (true, found))
     pairs = zip(*(places.tolist() for places in nearest), strict=True)
     return sum(len(set(a) & set(b)) for a, b in pairs) / (count * len(true))
+
+
+def probe_inputs(contract: Contract, count: int = IMAGES) -> Tensor:
+    """Return inputs that a contract could have prepared; the same ones at every call.
+
+    Args:
+        contract: of the encoder that is probed.
+        count: how many.
+
+    Returns:
+        (count, C, H, W), see :func:`probe_images`; of volumes (count, C, X, Y, Z), whose slices
+        at each X are such pictures.
+    """
+    if contract.spatial_dims == 2:
+        height_px, width_px = contract.size_px
+        return probe_images(len(contract.bands), height_px, width_px, count)
+    length, height_px, width_px = contract.size_px
+    slices = probe_images(len(contract.bands) * length, height_px, width_px, count)
+    return slices.view(count, len(contract.bands), length, height_px, width_px)
 
 
 def probe_images(channels: int, height_px: int, width_px: int, count: int = IMAGES) -> Tensor:

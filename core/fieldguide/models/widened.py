@@ -26,6 +26,7 @@ from fieldguide.registry import LocalFile
 from fieldguide.samples import RGB
 
 if TYPE_CHECKING:
+    from fieldguide.contract import InputContract
     from fieldguide.models.embeddings import Encoder
     from fieldguide.registry import ModelRecord
 
@@ -67,7 +68,9 @@ def widen(encoder: Encoder, widening: Widening, name: str) -> Widenable:
     convolution = _convolution(network, base)
     kernels = _kernels(convolution.weight.detach(), widening)
     replace_kernels(convolution, kernels)
-    other = base.with_network(network, contract=widening.contract(base.contract))
+    other = base.with_network(
+        network, contract=widening.contract(cast("InputContract", base.contract))
+    )
     identity = f"{base.space.encoder};{base.first_convolution};{widening.initialisation()}"
     digest = hashlib.sha256(f"widened;{identity}".encode()).hexdigest()
     other.space = other.space.model_copy(update={"model": name, "encoder": digest})
@@ -102,7 +105,11 @@ def _widenable(encoder: Encoder) -> Widenable:
             f"The model {encoder.space.model} cannot take more bands: it does not offer its "
             "towers. Name an open_clip or embedded model as the base."
         )
-    if encoder.contract.bands != RGB or encoder.space.adapter is not None:
+    if (
+        encoder.contract.bands != RGB
+        or encoder.contract.spatial_dims != 2
+        or encoder.space.adapter is not None
+    ):
         raise UsageError(
             f"The model {encoder.space} takes {', '.join(encoder.contract.bands)} and cannot be "
             "widened again. Name the model of red, green and blue that it was made from."

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
+from fieldguide.contract import InputContract
 from fieldguide.errors import AdapterError
 from fieldguide.models.around import EncoderAround
-from fieldguide.models.probing import probe_images
+from fieldguide.models.probing import probe_inputs
 from fieldguide.models.tunable import Tunable
 from fieldguide.tuning.adapter import checked_strength
 from fieldguide.tuning.changes import LowRank, changed
@@ -16,7 +17,7 @@ from fieldguide.tuning.changes import LowRank, changed
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fieldguide.contract import InputContract
+    from fieldguide.contract import Contract
     from fieldguide.models.embeddings import Encoder
     from fieldguide.tuning.adapter import Adapter
     from fieldguide.tuning.changes import Change
@@ -103,7 +104,7 @@ def check_effect(base: Tunable, tuned: Tunable, name: str) -> None:
     What is compared are the features of a few fixed images and texts; one that differs in its last
     bit is enough.
     """
-    pixels = probe_images(len(base.contract.bands), *base.contract.size_px, PROBE_IMAGES)
+    pixels = probe_inputs(base.contract, PROBE_IMAGES)
     with torch.inference_mode():
         pixels = pixels.to(base.device)
         tokens = base.tokenize(PROBE_TEXTS)
@@ -129,8 +130,13 @@ def attach_for_work(encoder: E, adapter: Adapter, *, strength: float | None = No
     return tuned
 
 
-def _check_contract(adapter: Adapter, own: InputContract) -> None:
+def _check_contract(adapter: Adapter, own: Contract) -> None:
     wanted = adapter.config.contract
+    if not isinstance(own, InputContract):
+        raise AdapterError(
+            f"The adapter {adapter.config.name!r} was made for a model of images, and this one "
+            "takes volumes. Leave --adapter out."
+        )
     if wanted.model_copy(update={"resize": own.resize, "fill": own.fill}) == own:
         return
     left, right = wanted.model_dump(), own.model_dump()

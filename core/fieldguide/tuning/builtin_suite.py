@@ -21,7 +21,7 @@ from fieldguide.zeroshot.class_sets import prompts_of_labels
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fieldguide.contract import InputContract
+    from fieldguide.contract import Contract
     from fieldguide.plugins import Catalog
 
 NAME = "drawn_things"
@@ -44,7 +44,7 @@ NOTE = (
 )
 
 
-def builtin_suite(contract: InputContract, catalog: Catalog) -> Suite:
+def builtin_suite(contract: Contract, catalog: Catalog) -> Suite:
     """Return the suite, its pictures in memory, the same on every machine.
 
     Args:

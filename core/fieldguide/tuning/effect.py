@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fieldguide.errors import AdapterError
-from fieldguide.models.probing import probe_images
+from fieldguide.models.probing import probe_inputs
 from fieldguide.tuning.beside import with_changes_beside
 from fieldguide.tuning.changes import Change, LowRank, changed
 from fieldguide.tuning.layouts.layers import layers_of
@@ -103,7 +103,7 @@ def measure_effect(encoder: Tunable, adapter_changes: Mapping[str, Change]) -> E
 def _vectors(encoder: Tunable) -> tuple[Tensor, Tensor]:
     """Return the features of the probe pictures and texts in float64."""
     contract = encoder.contract
-    pixels = probe_images(len(contract.bands), *contract.size_px, PROBE_IMAGES)
+    pixels = probe_inputs(contract, PROBE_IMAGES)
     images = encoder.image_module(pixels.to(encoder.device))
     texts = encoder.text_module(encoder.tokenize(PROBE_TEXTS))
     return images.double().cpu(), texts.double().cpu()

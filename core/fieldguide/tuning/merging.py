@@ -130,7 +130,8 @@ def _text_files(encoder: OpenClipEncoder) -> Iterator[tuple[Path, str]]:
 
 
 def _origin(tuned: Tunable, adapter: Adapter, strength: float | None) -> str:
-    config = adapter.config
+    config, contract = adapter.config, tuned.contract
+    resize = contract.model_dump().get("resize", "a volume")
     used = config.strength if strength is None else strength
     limits = f"\nLimits: {config.licence_limits}" if config.licence_limits else ""
     research = "\nFor research use only." if config.research_only else ""
@@ -139,6 +140,6 @@ def _origin(tuned: Tunable, adapter: Adapter, strength: float | None) -> str:
         f"Made by `fieldguide adapters merge` from the model {config.base.model} and the adapter "
         f"{config.name} ({adapter.digest[:12]}) at strength {used:g}.\n"
         f"Licence of the adapter: {config.licence}; that of the base model holds too."
-        f"{limits}{research}\nInput: {tuned.contract.size_px[0]} x {tuned.contract.size_px[1]} px, "
-        f"{tuned.contract.resize}; logit scale {tuned.logit_scale:.3f}.\n"
+        f"{limits}{research}\nInput: {' x '.join(map(str, contract.size_px))} px, "
+        f"{resize}; logit scale {tuned.logit_scale:.3f}.\n"
     )

@@ -22,7 +22,7 @@ from fieldguide.tuning.splits import TEST, TRAIN, VAL
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fieldguide.contract import InputContract
+    from fieldguide.contract import Contract
     from fieldguide.data.inputs import Item
     from fieldguide.data.pipeline import ItemReader
     from fieldguide.guides import Guide
@@ -131,7 +131,7 @@ def suite_name(manifest: str | Path) -> str:
     return path.parent.name if path.stem == "manifest" else path.stem
 
 
-def reader_for(guide: Guide, items: Sequence[Item], contract: InputContract) -> Reader:
+def reader_for(guide: Guide, items: Sequence[Item], contract: Contract) -> Reader:
     """Return a reader of a guide's kind of picture for another model's contract.
 
     Args:
@@ -150,7 +150,7 @@ def reader_for(guide: Guide, items: Sequence[Item], contract: InputContract) -> 
     return replace(readers[0], loaders=loaders, contract=contract)
 
 
-def plain_reader(contract: InputContract, catalog: Catalog) -> Reader:
+def plain_reader(contract: Contract, catalog: Catalog) -> Reader:
     """Return the reader of plain pictures, the core's own domain, for one model's contract."""
     photo = find_modality(catalog.domains["general"], "photo")
     specs = loader_specs(photo, catalog)

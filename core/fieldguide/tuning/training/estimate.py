@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fieldguide.doctor.checks import size_text
-from fieldguide.models.probing import probe_images
+from fieldguide.models.probing import probe_inputs
 from fieldguide.tuning.splitting import image_parts
 from fieldguide.tuning.training.fits import Learned
 from fieldguide.tuning.training.phase import Phase, PhaseRun
@@ -120,7 +120,7 @@ def estimate(training: Training, files: PictureFiles, kept_bytes: int | None) ->
     """
     cuts = training.picture_cuts()
     contract = training.encoder.contract
-    pixels = probe_images(len(contract.bands), *contract.size_px, PROBES)
+    pixels = probe_inputs(contract, PROBES)
     states: dict[int, State] = {}
     state: State = (pixels.to(training.encoder.device),)
     spent: dict[int, float] = {}

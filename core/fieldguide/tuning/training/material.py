@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import tqdm
 
+from fieldguide.contract import InputContract
 from fieldguide.errors import TuningError, UsageError
 from fieldguide.runtime import TORCH
 from fieldguide.tuning.attach import require_tunable
@@ -117,6 +118,11 @@ class Material:
         resize = self.asked.picturing.resize
         if resize is None:
             return self.base
+        if not isinstance(self.base.contract, InputContract):
+            raise UsageError(
+                f"--resize is of pictures, and {self.base.space.model} takes volumes, whose crop "
+                "and pad its contract states. Leave it out."
+            )
         contract = self.base.contract.model_copy(update={"resize": resize})
         return self.base.with_network(self.base.network, contract=contract)
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from fieldguide.data.files import atomic_path, unwritten
 from fieldguide.data.pipeline import read_ahead
 from fieldguide.errors import LoadError, TuningError
-from fieldguide.models.probing import probe_images
+from fieldguide.models.probing import probe_inputs
 from fieldguide.models.towers import upload
 from fieldguide.tuning.splitting import image_parts
 from fieldguide.tuning.training.states import State, run, to_device
@@ -248,7 +248,7 @@ class KeptPictures:
     def _shapes(self) -> Mapping[int, list[tuple[tuple[int, ...], np.dtype[np.generic]]]]:
         """Return the shape and type of each tensor at each cut."""
         contract = self._files.encoder.contract
-        probe = probe_images(len(contract.bands), *contract.size_px, 1)
+        probe = probe_inputs(contract, 1)
         state: State = (upload(probe, self._files.encoder.device),)
         found = {}
         with torch.inference_mode():
