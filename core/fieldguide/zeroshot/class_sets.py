@@ -1,10 +1,14 @@
-"""Class and prompt sets: versioned data files with labels, names, prompts and their source."""
+"""Class and prompt sets: versioned data files with labels, names, prompts and their source.
+
+A set of *findings* has sentences that say a class is there and sentences that say it is not; any
+number of its classes may be there at once.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -21,6 +25,18 @@ if TYPE_CHECKING:
 
 
 MAX_LABELS_BYTES = 16 * 2**20
+
+
+class PromptPair(NamedTuple):
+    """What is said of one finding.
+
+    Attributes:
+        present: sentences that say it is there.
+        absent: sentences that say it is not there.
+    """
+
+    present: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 class ClassEntry(Record):
@@ -49,6 +65,8 @@ class ClassSet(Record):
         source: the paper or data set that defines the classes.
         templates: prompts, each with one ``{}``. A file may name another one beside it that
             holds them: ``templates_file: NAME.yaml``, a list.
+        present_templates: sentences, each with one ``{}``, that say a class is there.
+        absent_templates: sentences, each with one ``{}``, that say a class is not there.
     """
 
     name: Name
@@ -56,6 +74,8 @@ class ClassSet(Record):
     source: str
     licence: str
     templates: tuple[str, ...] = Field(min_length=1)
+    present_templates: tuple[str, ...] = ()
+    absent_templates: tuple[str, ...] = ()
     classes: tuple[ClassEntry, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -68,7 +88,7 @@ class ClassSet(Record):
 
     @model_validator(mode="after")
     def _templates_have_one_place(self) -> Self:
-        check_templates(self.templates)
+        check_templates((*self.templates, *self.present_templates, *self.absent_templates))
         return self
 
     @model_validator(mode="after")
@@ -80,6 +100,23 @@ class ClassSet(Record):
                 if owner != entry.label:
                     raise ValueError(f"{alias!r} is an alias of {owner!r} and of {entry.label!r}")
         return self
+
+    @model_validator(mode="after")
+    def _pairs_are_whole(self) -> Self:
+        for entry in self.classes:
+            pair = self._pair(entry)
+            if bool(pair.present) != bool(pair.absent):
+                lacking = "absent" if pair.present else "present"
+                raise ValueError(f"{entry.label!r} has no sentence that says it is {lacking}")
+            both = sorted(set(pair.present) & set(pair.absent))
+            if both:
+                raise ValueError(f"{both[0]!r} says both that {entry.label!r} is there and is not")
+        return self
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether every class has sentences that say it is there and that it is not."""
+        return all(self._pair(entry).present for entry in self.classes)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -98,6 +135,27 @@ class ClassSet(Record):
         """Return all prompts of each label: every template around every name."""
         used = self.templates if templates is None else templates
         return {entry.label: fill(used, entry.names) for entry in self.classes}
+
+    def pairs(self) -> dict[str, PromptPair]:
+        """Return what is said of each finding: its own sentences, then templates around its names.
+
+        Raises:
+            UsageError: a class has no such sentences.
+        """
+        found = {entry.label: self._pair(entry) for entry in self.classes}
+        lacking = [label for label, pair in found.items() if not pair.present]
+        if lacking:
+            raise UsageError(
+                f"The class set {self.name} does not say how {lacking[0]!r} is present or absent. "
+                "Give it 'present' and 'absent' sentences."
+            )
+        return found
+
+    def _pair(self, entry: ClassEntry) -> PromptPair:
+        """Return the distinct sentences of one class."""
+        present = (*entry.present, *fill(self.present_templates, entry.names))
+        absent = (*entry.absent, *fill(self.absent_templates, entry.names))
+        return PromptPair(tuple(dict.fromkeys(present)), tuple(dict.fromkeys(absent)))
 
 
 def bare(name: str) -> str:

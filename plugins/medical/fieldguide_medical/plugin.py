@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 api = 1
 
 EXTRA = "medical"
+CLASS_SETS = ("lung_histology", "ct_rate_18", "ct_rate_18_ctclip", "merlin_abdomen_30",
+              "chest_xray_14")  # fmt: skip
 
 HISTOLOGY_TILE = ModalitySpec(
     name="histology_tile",
@@ -64,7 +66,7 @@ def register_domains() -> Iterable[DomainSpec]:
             ),
         ),
         registry="fieldguide_medical:registry.yaml",
-        class_sets=("fieldguide_medical:prompts/lung_histology.yaml",),
+        class_sets=tuple(f"fieldguide_medical:prompts/{name}.yaml" for name in CLASS_SETS),
         demo="fieldguide_medical.demo:demo_sets",
     )
 
