@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fieldguide.contract import InputContract
+    from fieldguide.contract import Contract
 
 RGB = ("red", "green", "blue")
 SRGB8 = "srgb8"
@@ -148,7 +148,7 @@ class KnowsUsualWindow(Protocol):
     For others it is a square of the model's input, pixel for pixel.
     """
 
-    def usual_window_px(self, contract: InputContract) -> tuple[int, ...]:
+    def usual_window_px(self, contract: Contract) -> tuple[int, ...]:
         """Return the sides of a window, one for each axis, in the source's own pixels.
 
         Args:
