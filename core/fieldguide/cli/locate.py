@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
 @click.option("--output", "-o", "outputs", multiple=True, type=click.Path(path_type=Path),
               help="Write to a file; repeat for several. Its ending says what: .geojson .parquet "
-              ".csv .json: regions; .tif: heat map.")  # fmt: skip
+              ".csv .json: regions; .tif .nii.gz: heat map, .slices.csv.")  # fmt: skip
 @click.option("--against", multiple=True, metavar="TEXT",
               help="What it is told from; scores are then probabilities. Repeat.")  # fmt: skip
 @click.option("--window", "windows", multiple=True, metavar="SIZE",
@@ -41,7 +41,7 @@ def locate(  # noqa: PLR0913 - one argument an option
     scene: str, texts: tuple[str, ...], outputs: tuple[Path, ...], windows: tuple[str, ...],
     overlap: float, top: int, threshold: float | None, vectors: Path | None, **settings: Any,
 ) -> None:  # fmt: skip
-    """Find where in a large raster or picture something is.
+    """Find where in a large raster, picture or volume something is.
 
     SCENE is a file, folder or glob. Overlapping windows of it are embedded once; a killed run goes
     on where it stopped, and another TEXT takes seconds. Regions do not overlap; without --against

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from fieldguide.localization.queries import Scorer
     from fieldguide.planning import Plan
     from fieldguide.samples import Windowed
+
+logger = logging.getLogger(__name__)
 
 NO_THRESHOLD = -2.0
 """Below every cosine."""
@@ -153,6 +156,7 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
     with open_whole(source.item, reader) as opened:
         encoder = WindowEncoder(source.guide, source.plan, source.item, opened)
         grids = make_grids(reader, opened, search.windows, search.overlap)
+        _say_if_one(source.item, grids)
         scores: list[NDArray[np.float32]] = []
         states: list[NDArray[np.uint8]] = []
         faults: dict[str, None] = {}
@@ -173,6 +177,14 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
             int((together == EMPTY).sum()), int((together == FAILED).sum()), tuple(faults),
         )  # fmt: skip
         return scored, _best(scored, opened, search)
+
+
+def _say_if_one(item: Item, grids: Sequence[WindowGrid]) -> None:
+    if sum(map(len, grids)) == 1:
+        logger.warning(
+            "%s is one window of %s px, so the only region is the whole. Name a smaller --window.",
+            item.name, sides(grids[0].sides_px),
+        )  # fmt: skip
 
 
 def _best(scored: Scored, opened: Windowed, search: Search) -> list[Region]:

@@ -12,6 +12,7 @@ from fieldguide.specs import (
     MagicNumber,
     ModalitySpec,
     OptionSpec,
+    WriterSpec,
 )
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 api = 1
 
 EXTRA = "medical"
+VOLUME_WINDOWS = "fieldguide_medical.volume_windows:open_volume_windows"
 CLASS_SETS = ("lung_histology", "ct_rate_18", "ct_rate_18_ctclip", "merlin_abdomen_30",
               "chest_xray_14")  # fmt: skip
 
@@ -81,6 +83,7 @@ def register_loaders() -> Iterable[LoaderSpec]:
         extra=EXTRA,
         suffixes=(".nii", ".nii.gz"),
         options=("assume_hu",),
+        windows=VOLUME_WINDOWS,
     )
     yield LoaderSpec(
         name="dicom_series",
@@ -91,6 +94,7 @@ def register_loaders() -> Iterable[LoaderSpec]:
         magic=MagicNumber(offset=128, hex=b"DICM".hex()),
         unit="folder",
         options=("assume_hu",),
+        windows=VOLUME_WINDOWS,
     )
 
 
@@ -101,4 +105,27 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
         name="report_sentences",
         summary="The sentences of a report's findings and impression, as ConVIRT draws them",
         target="fieldguide_medical.captions:report_captions",
+    )
+
+
+@hookimpl
+def register_writers() -> Iterable[WriterSpec]:
+    """Offer the files of a search in a CT volume."""
+    yield WriterSpec(
+        name="heat_volume",
+        summary="Heat map of a search in a CT volume, on the grid of its file",
+        target="fieldguide_medical.heat_volume:write_heat_volume",
+        extra=EXTRA,
+        suffixes=(".nii", ".nii.gz"),
+        results=("regions",),
+        domain="medical",
+    )
+    yield WriterSpec(
+        name="slice_list",
+        summary="The slices of a CT volume in which a text was found, best first",
+        target="fieldguide_medical.slice_list:write_slice_list",
+        extra=EXTRA,
+        suffixes=(".slices.csv",),
+        results=("regions",),
+        domain="medical",
     )

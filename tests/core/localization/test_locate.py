@@ -217,3 +217,11 @@ def test_a_mistake_ends_in_one_line(
     told = result.stderr + str(result.exception or "")
     assert said.lower() in told.lower()
     assert "Traceback" not in result.output
+
+
+def test_one_window_over_the_whole_is_told_of(
+    guide: Guide, picture: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = guide.locate(picture, "x", windows=[200], vectors=tmp_path)
+    assert len(found) == 1
+    assert "is one window of 90x70 px" in caplog.text
