@@ -94,6 +94,8 @@ def register_models() -> Iterable[ModelSpec]:
         name="widened",
         summary="A model of red, green and blue with more bands: its first convolution widened",
         target="fieldguide.models.widened:build_widened",
+        recipe_key="bands",
+        recipe="fieldguide.models.widening:widening_settings",
     )
 
 

@@ -377,9 +377,18 @@ class ModelSpec(Spec):
     """An architecture. Target: ``(ModelRecord, device) -> Encoder``.
 
     A checkpoint is not code: it is a record of registry.yaml that names its ModelSpec.
+
+    Attributes:
+        recipe_key: for models that are made from another one: the key by which a YAML file that
+            ``--model`` names is known to be of this kind. Its ``base`` names the other model.
+        recipe: checks such a file: ``(content, where) -> settings`` of a record, ``base`` among
+            them; raises UsageError.
     """
 
     kind: ClassVar[str] = "model"
+
+    recipe_key: str | None = None
+    recipe: ImportPath | None = None
 
 
 class BackendSpec(Spec):

@@ -86,6 +86,11 @@ def image_side(encoder: Encoder, backend: BackendSpec, precision: str) -> OwnSid
             f"No precision is named {precision!r}. There are: {', '.join(PRECISIONS)}."
         )
     module: nn.Module | None = getattr(encoder, "image_module", None)
+    if _takes_volumes(encoder) and backend.name != TORCH:
+        raise UsageError(
+            f"The backend {backend.name!r} is of images, and {encoder.space.model} takes volumes. "
+            "Leave --backend out."
+        )
     if module is not None:
         return ImageSide(cast("HasImageTower", encoder), backend, precision)
     if backend.name != TORCH or precision == BF16:
@@ -104,7 +109,7 @@ class OwnSide:
 
     def for_job(self, count: int, batch_size: int | None) -> Computation:
         """Return the encoder as it is."""
-        step = batch_size or MOST_ON_CPU
+        step = batch_size or (1 if _takes_volumes(self.encoder) else MOST_ON_CPU)
         return Computation(self.encoder, step, {"backend": "the model's own", "batch_size": step})
 
 
@@ -136,7 +141,7 @@ class ImageSide:
         agreement = self._agreement(choice)
         if choice.precision not in self._splitting:
             self._splitting[choice.precision] = SplittingTower(self.tower(choice.precision))
-        step = batch_size or choose_batch_size(self.device, count, lambda: self._needed_bytes)
+        step = batch_size or self._step(count)
         facts = {
             "backend": self.backend.name,
             "backend_versions": _versions(self.backend.packages),
@@ -147,6 +152,12 @@ class ImageSide:
         }
         encoder = TowerEncoder(self.encoder, self._splitting[choice.precision])
         return Computation(encoder, step, facts)
+
+    def _step(self, count: int) -> int:
+        """Return how many inputs a step takes: of volumes, each a batch of slices, one."""
+        if _takes_volumes(self.encoder):
+            return 1
+        return choose_batch_size(self.device, count, lambda: self._needed_bytes)
 
     def tower(self, precision: str) -> ImageTower:
         """Return the tower in a precision, built at the first call.
@@ -279,6 +290,10 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str]:
         except PackageNotFoundError:  # its import will say so
             found[name] = "none"
     return found
+
+
+def _takes_volumes(encoder: Encoder) -> bool:
+    return encoder.contract.spatial_dims == 3
 
 
 def _device_name(device: torch.device) -> str:

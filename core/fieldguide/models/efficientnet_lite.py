@@ -32,7 +32,7 @@ _STAGES = ((1, 3, 1, 1), (2, 3, 2, 6), (2, 5, 2, 6), (3, 3, 2, 6), (3, 5, 1, 6),
 class SamePadConv2d(nn.Conv2d):
     """A convolution padded as TensorFlow's SAME does: odd rests go right and below."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Convolve (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
         vertical, horizontal = (
             max((math.ceil(length / stride) - 1) * stride + kernel - length, 0)
@@ -47,7 +47,7 @@ class SamePadConv2d(nn.Conv2d):
             vertical - vertical // 2,
         )
         padded = F.pad(input, padding) if any(padding) else input
-        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, 1, self.groups)
+        return F.conv2d(padded, weight, bias, self.stride, 0, 1, self.groups)
 
 
 def _convolution(

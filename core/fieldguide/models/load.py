@@ -7,17 +7,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from fieldguide.errors import ScopeError, UsageError
-from fieldguide.models.openclip_names import ANY, LOCAL, lasting_path, unregistered_model
+from fieldguide.errors import ScopeError
+from fieldguide.models.openclip_names import ANY, lasting_path, unregistered_model
 from fieldguide.models.terms import check_research, check_runnable, check_stated, licence_line
-from fieldguide.models.widening import (
-    RECIPE,
-    WIDENED,
-    WIDENING_SUFFIXES,
-    parse_widening,
-    read_widening,
-)
-from fieldguide.registry import LocalFile, ModelRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from fieldguide.models.embeddings import Encoder
-    from fieldguide.models.widening import Widening
     from fieldguide.plugins import Catalog
+    from fieldguide.registry import ModelRecord
     from fieldguide.specs import ModalitySpec
 
 logger = logging.getLogger(__name__)
@@ -48,69 +40,31 @@ def named_model(name: str, catalog: Catalog) -> ModelRecord:
     """Return the record of a registry name, or of an open_clip model that a user names.
 
     A registry name goes first: a folder of the same name is meant by ``./NAME``. The other forms
-    are those of ``fieldguide.models.openclip_names``, and a YAML file that gives more bands to a
-    model, see ``fieldguide.models.widening``.
+    are those of ``fieldguide.models.openclip_names``, and a YAML file that makes a model from
+    another one, see ``fieldguide.models.recipes``.
 
     Raises:
         UnknownNameError: the name is none of these, or names nothing.
         AmbiguousNameError: several registered models lie in the hub repository.
         UsageError: a folder or file from which no model can be made.
     """
-    if _is_registered(name, catalog):
+    if is_registered(name, catalog):
         return catalog.registry.model(name)
     path = Path(name).expanduser()
-    if path.suffix.lower() in WIDENING_SUFFIXES and path.is_file():
-        return _widened_model(path.resolve(), catalog)
+    if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+        from fieldguide.models.recipes import recipe_model  # it names models by this module
+
+        return recipe_model(path.resolve(), catalog)
     return unregistered_model(name, catalog.registry)
-
-
-def base_model_of(widening: Widening, folder: Path, catalog: Catalog) -> ModelRecord:
-    """Return the record of the model that is widened.
-
-    Args:
-        widening: names it as ``--model`` does, or by a path relative to its file.
-        folder: of that file or registry.
-        catalog: whose registry knows models.
-
-    Raises:
-        UsageError: it is a widened model itself.
-        UnknownNameError: it is not here.
-    """
-    base = widening.base
-    beside = folder / Path(base).expanduser()
-    is_beside = not _is_registered(base, catalog) and beside.exists()
-    is_file = Path(base).suffix.lower() in WIDENING_SUFFIXES
-    record = None if is_file else named_model(str(beside) if is_beside else base, catalog)
-    if record is None or record.architecture == WIDENED:
-        raise UsageError(
-            f"The base {base} has more bands already. Name the model of red, green and blue that "
-            "it was made from."
-        )
-    return record
-
-
-def _widened_model(path: Path, catalog: Catalog) -> ModelRecord:
-    """Return the record of a YAML file that widens a model; scope and licence are the base's."""
-    settings = read_widening(path)
-    base = base_model_of(parse_widening(settings, str(path)), path.parent, catalog)
-    changes = {
-        "name": LOCAL,
-        "summary": f"{base.summary}, with the bands of {path.name}",
-        "architecture": WIDENED,
-        "contract": None,
-        "card": None,
-        "files": {RECIPE: LocalFile(file=str(path))},
-        "settings": settings,
-    }
-    return base.model_copy(update=changes)
 
 
 def lasting_name(name: str, catalog: Catalog) -> str:
     """Return a model's name as a store can keep it: folders and files by absolute paths."""
-    return name if _is_registered(name, catalog) else lasting_path(name)
+    return name if is_registered(name, catalog) else lasting_path(name)
 
 
-def _is_registered(name: str, catalog: Catalog) -> bool:
+def is_registered(name: str, catalog: Catalog) -> bool:
+    """Return whether a registry has a model of this name."""
     return any(record.name == name for record in catalog.registry.models)
 
 

@@ -9,7 +9,6 @@ whatever the other bands hold.
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -17,12 +16,10 @@ from torch import Tensor, nn
 
 from fieldguide.errors import UsageError
 from fieldguide.models.band_kernels import by_name, by_wavelength
-from fieldguide.models.load import base_model_of, load_encoder
-from fieldguide.models.terms import check_research
+from fieldguide.models.recipes import base_encoder
 from fieldguide.models.tunable import Widenable, sharing_copy
-from fieldguide.models.widening import RECIPE, Widening, parse_widening
+from fieldguide.models.widening import Widening, parse_widening
 from fieldguide.plugins import get_catalog
-from fieldguide.registry import LocalFile
 from fieldguide.samples import RGB
 
 if TYPE_CHECKING:
@@ -39,17 +36,11 @@ def build_widened(record: ModelRecord, device: torch.device) -> Widenable:
         UnknownNameError: the base is not here.
         WeightsError: the base's weights are missing or changed, or were switched off.
     """
-    catalog = get_catalog()
-    registry = catalog.registry
+    registry = get_catalog().registry
     told = parse_widening(record.settings, f"The record {record.name!r}")
     widening = told.resolved(lambda name: registry.model(name).settings)
-    file = record.files.get(RECIPE)
-    recipe = Path(file.file) if isinstance(file, LocalFile) else None
-    folder = Path(record.origin) if recipe is None else recipe.parent
-    base = base_model_of(widening, folder, catalog)
-    check_research(base)
-    name = record.name if recipe is None else str(recipe)
-    return widen(load_encoder(base, catalog, device), widening, name)
+    base, name = base_encoder(record, device)
+    return widen(base, widening, name)
 
 
 def widen(encoder: Encoder, widening: Widening, name: str) -> Widenable:

@@ -15,24 +15,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from fieldguide.contract import InputContract, check_range
 from fieldguide.errors import UsageError
-from fieldguide.plain_yaml import load_yaml
 from fieldguide.samples import RGB
 from fieldguide.specs import Name, Record, list_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-WIDENED = "widened"
-"""Name of the architecture."""
-WIDENING_SUFFIXES = (".yaml", ".yml")
-RECIPE = "recipe"
-"""Role of the YAML file among the files of a record."""
 MAX_BANDS = 512  # of imaging spectrometers some 200 to 400
 FORM = "docs/multispectral.md shows the form of such a file"
 
@@ -182,19 +174,9 @@ def parse_widening(content: Any, where: str) -> Widening:
         ) from error
 
 
-def read_widening(path: Path) -> dict[str, Any]:
-    """Return the checked content of a YAML file, as settings of a record.
-
-    Raises:
-        UsageError: it cannot be read, or describes no such model.
-    """
-    try:
-        content = load_yaml(path)
-    except (OSError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read as YAML: {error}. {FORM}.") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} describes no model: it must have 'base' and 'bands'. {FORM}.")
-    return parse_widening(content, str(path)).model_dump(exclude_none=True)
+def widening_settings(content: Any, where: str) -> dict[str, Any]:
+    """Return the checked content of a YAML file as settings of a record; see ``parse_widening``."""
+    return parse_widening(content, where).model_dump(exclude_none=True)
 
 
 def _first(own: float | None, of_base: tuple[float, ...]) -> float:

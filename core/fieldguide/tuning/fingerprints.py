@@ -76,7 +76,7 @@ class FingerprintReader:
         if pixels is None:
             self._failed[item.id] = row.reason
         else:
-            self._looks[item.id] = perceptual_hash(pixels)
+            self._looks[item.id] = perceptual_hash(_picture(pixels))
         return row, pixels
 
     def fingerprints(self, items: Sequence[Item]) -> Fingerprints:
@@ -94,6 +94,11 @@ class FingerprintReader:
             elif (look := self._looks[item.id]) is not None:
                 hashes[place], has_look[place] = look, True
         return Fingerprints(first_copies(items), hashes, has_look, tuple(unreadable))
+
+
+def _picture(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture (H, W, C); of a volume (X, Y, Z, C) its middle slice."""
+    return pixels if pixels.ndim == 3 else pixels[:, :, pixels.shape[2] // 2]
 
 
 def take_fingerprints(

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from fieldguide.data.pipeline import read_ahead
+from fieldguide.data.pipeline import read_ahead, stacked
 from fieldguide.errors import TuningError
 from fieldguide.models.embeddings import Embeddings, unit_length
 from fieldguide.tuning.changes import changed
@@ -134,7 +133,7 @@ class _Reading:
         self.failed: list[str] = []
 
     def batches(self) -> Iterator[Tensor]:
-        """Yield (B, C, H, W) uint8 pixels."""
+        """Yield (B, C, H, W) prepared pixels, or (B, C, X, Y, Z)."""
         waiting: list[NDArray[np.uint8]] = []
         found = read_ahead(
             self.suite.items, self.suite.reader, self.workers, ahead=2 * self.batch_size
@@ -146,11 +145,7 @@ class _Reading:
             self.kept.append(number)
             waiting.append(pixels)
             if len(waiting) == self.batch_size:
-                yield _stacked(waiting)
+                yield stacked(waiting)
                 waiting = []
         if waiting:
-            yield _stacked(waiting)
-
-
-def _stacked(pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+            yield stacked(waiting)

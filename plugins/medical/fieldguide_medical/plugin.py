@@ -11,6 +11,7 @@ from fieldguide.specs import (
     LoaderSpec,
     MagicNumber,
     ModalitySpec,
+    ModelSpec,
     OptionSpec,
     WriterSpec,
 )
@@ -47,6 +48,7 @@ CT_VOLUME = ModalitySpec(
     summary="a CT volume in Hounsfield units, from NIfTI or a DICOM series",
     extra=EXTRA,
     loader=("nifti", "dicom_series"),
+    repairs=("resampled", "cropped", "padded"),
     templates=("a CT scan of {}.", "a computed tomography volume showing {}."),
     preview="fieldguide_medical.preview:ct_slice",
 )
@@ -95,6 +97,27 @@ def register_loaders() -> Iterable[LoaderSpec]:
         unit="folder",
         options=("assume_hu",),
         windows=VOLUME_WINDOWS,
+    )
+
+
+@hookimpl
+def register_models() -> Iterable[ModelSpec]:
+    """Offer models of volumes that are made from a model of pictures."""
+    yield ModelSpec(
+        name="slice_pooled",
+        summary="A model of pictures for CT volumes: windowed slices, their vectors pooled",
+        target="fieldguide_medical.volume_models:build_slice_pooled",
+        extra=EXTRA,
+        recipe_key="pooling",
+        recipe="fieldguide_medical.volume_models:slice_pooled_settings",
+    )
+    yield ModelSpec(
+        name="inflated",
+        summary="A model of pictures for CT volumes: its kernels given depth",
+        target="fieldguide_medical.volume_models:build_inflated",
+        extra=EXTRA,
+        recipe_key="inflate",
+        recipe="fieldguide_medical.volume_models:inflated_settings",
     )
 
 

@@ -26,7 +26,14 @@ LINEAR = (nn.Linear, NonDynamicallyQuantizableLinear)
 
 def kind_name(module: nn.Module) -> str:
     """Return the full name of a module's class."""
-    return f"{type(module).__module__}.{type(module).__qualname__}"
+    kind = _kind(module)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _kind(module: nn.Module) -> type[nn.Module]:
+    """Return a module's class; of one that was given depth, the class it had before."""
+    kind: type[nn.Module] = getattr(type(module), "stands_for", type(module))
+    return kind
 
 
 def refuse(path: str, expected: str, found: str) -> AdapterError:
@@ -47,7 +54,7 @@ def expect_kind(module: nn.Module | None, path: str, *kinds: Kind) -> None:
     expected = " or ".join(kind if isinstance(kind, str) else kind.__name__ for kind in kinds)
     if module is None:
         raise refuse(path, expected, "absent")
-    if not any(kind == kind_name(module) or kind is type(module) for kind in kinds):
+    if not any(kind == kind_name(module) or kind is _kind(module) for kind in kinds):
         raise refuse(path, expected, kind_name(module))
     if "forward" in vars(module):
         raise refuse(path, expected, "one whose forward was replaced")

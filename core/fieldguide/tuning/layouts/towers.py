@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fieldguide.models.towers import NormalisedTower
+from fieldguide.models.volume_encoder import VolumeEncoder
 from fieldguide.tuning.layouts import (
     efficientnet,
     hf_text,
@@ -23,6 +24,7 @@ from fieldguide.tuning.layouts import (
 )
 from fieldguide.tuning.layouts.layout import Layer, Layout, Stage, Tower
 from fieldguide.tuning.layouts.structure import kind_name, refuse
+from fieldguide.tuning.layouts.volumes import VolumeLayout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +53,9 @@ def image_layout(encoder: Tunable) -> Layout:
     Raises:
         AdapterError: no layout is known for it.
     """
+    if isinstance(encoder, VolumeEncoder):
+        pictures = image_layout(encoder.pictures)
+        return VolumeLayout(pictures, encoder.image_module, encoder.new_parameters)
     network = encoder.network
     if kind_name(network) == efficientnet.EMBEDDED:
         return _After(_normalisation(encoder), efficientnet.EfficientNetLayout(network))

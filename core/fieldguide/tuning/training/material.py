@@ -130,6 +130,11 @@ class Material:
     def settings(self) -> TrainingSettings:
         """Of the training, with the symmetries of the modality where none were named."""
         asked = self.asked.training
+        if asked.symmetries not in (None, "none") and self.base.contract.spatial_dims == 3:
+            raise UsageError(
+                f"--symmetries are those of pictures, and {self.base.space.model} takes volumes. "
+                "Leave the option out."
+            )
         if asked.symmetries is not None:
             return asked
         return asked.model_copy(update={"symmetries": self.modality.symmetries})

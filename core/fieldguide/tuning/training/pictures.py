@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from fieldguide.data.files import atomic_path, unwritten
-from fieldguide.data.pipeline import read_ahead
+from fieldguide.data.pipeline import read_ahead, stacked
 from fieldguide.errors import LoadError, TuningError
 from fieldguide.models.probing import probe_inputs
 from fieldguide.models.towers import upload
@@ -75,8 +75,13 @@ class PictureFiles:
     reader: ItemReader
     workers: int
 
-    def pixels(self, rows: Iterable[int], ahead: int) -> Iterator[NDArray[np.uint8]]:
-        """Yield (H, W, C) pixels of rows, read ahead by threads.
+    @property
+    def at_once(self) -> int:
+        """How many the frozen stages take at once; of volumes, each a batch of slices, one."""
+        return 1 if self.encoder.contract.spatial_dims == 3 else PICTURES_AT_ONCE
+
+    def pixels(self, rows: Iterable[int], ahead: int) -> Iterator[NDArray[Any]]:
+        """Yield prepared pixels of rows, read ahead by threads.
 
         Raises:
             TuningError: one cannot be read.
@@ -108,11 +113,10 @@ class StreamedPictures:
         """See :class:`Pictures`."""
         ours, theirs = itertools.tee(wanted)
         rows = (row for rows, _ in theirs for row in rows.tolist())
-        found = self._files.pixels(rows, ahead=4 * PICTURES_AT_ONCE)
+        found = self._files.pixels(rows, ahead=4 * self._files.at_once)
         for own_rows, views in ours:
-            stacked = np.stack([next(found) for _ in range(len(own_rows))])
-            seen = views_of(torch.from_numpy(stacked).permute(0, 3, 1, 2), views)
-            yield self._run(cut, seen)
+            pixels = stacked([next(found) for _ in range(len(own_rows))])
+            yield self._run(cut, views_of(pixels, views))
 
     def _run(self, cut: int, pixels: Tensor) -> State:
         state = (upload(pixels.contiguous(), self._files.encoder.device),)
@@ -167,7 +171,8 @@ class KeptPictures:
         """
         self._open()
         used = [row for row, views in enumerate(self._files.views) if views]
-        chunks = [used[at : at + ROWS_A_CHUNK] for at in range(0, len(used), ROWS_A_CHUNK)]
+        size = ROWS_A_CHUNK if self._files.at_once > 1 else 1
+        chunks = [used[at : at + size] for at in range(0, len(used), size)]
         marks = self._folder / "done"
         try:
             marks.mkdir(parents=True, exist_ok=True)
@@ -180,9 +185,9 @@ class KeptPictures:
             elif number % processes.count == processes.rank:
                 todo.append((number, chunk))
         rows = (row for _, chunk in todo for row in chunk)
-        found = self._files.pixels(rows, ahead=2 * ROWS_A_CHUNK)
+        found = self._files.pixels(rows, ahead=2 * size)
         for number, chunk in todo:
-            self._fill(chunk, np.stack([next(found) for _ in chunk]))
+            self._fill(chunk, stacked([next(found) for _ in chunk]))
             self._flush()
             for cut in self._cuts:
                 with atomic_path(marks / f"{cut}-{number}") as temporary:
@@ -211,18 +216,17 @@ class KeptPictures:
     def _entries(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.asarray(self._first[rows] + self._view_place[rows, views])
 
-    def _fill(self, rows: Sequence[int], pixels: NDArray[np.uint8]) -> None:
-        stacked = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    def _fill(self, rows: Sequence[int], pixels: Tensor) -> None:
         if 0 in self._cuts:
-            self._arrays[0][0][np.array(rows)] = stacked.numpy()
+            self._arrays[0][0][np.array(rows)] = pixels.numpy()
         if self._cuts == (0,):
             return
         own = [(place, view) for place, row in enumerate(rows) for view in self._files.views[row]]
-        for at in range(0, len(own), PICTURES_AT_ONCE):
-            part = own[at : at + PICTURES_AT_ONCE]
+        for at in range(0, len(own), self._files.at_once):
+            part = own[at : at + self._files.at_once]
             places, views = (torch.tensor(column) for column in zip(*part, strict=True))
             entries = self._entries(np.array(rows)[places.numpy()], views.numpy())
-            self._keep(entries, views_of(stacked[places], views).contiguous())
+            self._keep(entries, views_of(pixels[places], views).contiguous())
 
     @torch.inference_mode()
     def _keep(self, entries: NDArray[np.int64], pixels: Tensor) -> None:
