@@ -94,7 +94,10 @@ def _chapter(domain: DomainSpec, folder: Path, runtime: Runtime, catalog: Catalo
         sets: Sequence[DemoSet] = domain.import_target(str(domain.demo))(folder)
         shown = []
         for number, demo in enumerate(sets):
-            guide = Guide(domain.name, modality=demo.modality, runtime=runtime, catalog=catalog)
+            guide = Guide(
+                domain.name, modality=demo.modality, runtime=runtime, catalog=catalog,
+                show_paths=True,  # they are drawn, or public
+            )  # fmt: skip
             shown.append(_show(demo, guide, folder / f"{number}.fg"))
     except FieldguideError as error:
         return Chapter(domain, [], time.monotonic() - started, str(error))

@@ -7,6 +7,7 @@ function ``fieldguide.guide``.
 from __future__ import annotations
 
 import copy
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,13 @@ from fieldguide.models.device import choose_device
 from fieldguide.models.load import lasting_name
 from fieldguide.planning import Plan, Planner
 from fieldguide.plugins import Catalog, get_catalog
+from fieldguide.privacy.domains import (
+    PATHS,
+    names_fact,
+    names_of,
+    require_same_names,
+)
+from fieldguide.privacy.names import names_kept_out
 from fieldguide.results import Predictions, StoreReport
 from fieldguide.retrieval.where import matches, parse_where
 from fieldguide.runtime import AUTO, TORCH, Precision, Runtime
@@ -65,6 +73,8 @@ class Guide:
         out_of_scope: take the model's word on images it was not made for, every row marked.
         runtime: device, batch size, workers, progress, backend, precision.
         roots: folders of which manifests may name files, beside their own and the current one.
+        show_paths: let results name files also where the domain keeps them private.
+        show_columns: of manifests, whose values a private domain may show.
 
     Raises:
         UnknownNameError: no such domain, modality or adapter.
@@ -83,6 +93,8 @@ class Guide:
         out_of_scope: bool = False,
         runtime: Runtime | None = None,
         roots: Sequence[str | Path] = (),
+        show_paths: bool = False,
+        show_columns: Sequence[str] = (),
         catalog: Catalog | None = None,
     ) -> None:
         self.catalog = catalog or get_catalog()
@@ -94,6 +106,7 @@ class Guide:
         self.options = dict(options or {})
         self.runtime = runtime or Runtime()
         self.device = choose_device(self.runtime.device)
+        self.private = None if show_paths else names_of(self.domain, show_columns)
         self.planner = Planner(
             catalog=self.catalog,
             domain=self.domain,
@@ -104,6 +117,7 @@ class Guide:
             out_of_scope=out_of_scope,
             runtime=self.runtime,
             adapter=self.adapter,
+            private=self.private,
         )
 
     def with_adapter(self, adapter: AdapterName, strength: float | None = None) -> Guide:
@@ -132,6 +146,16 @@ class Guide:
         other.planner = replace(self.planner, modality=find_modality(self.domain, name))
         return other
 
+    def keep_sources_beside(self, output: str | Path) -> None:
+        """Keep what the ids of a private domain mean beside an output, not with the user.
+
+        Raises:
+            UsageError: the output has the name that is kept for the map.
+        """
+        if self.private is not None:
+            self.private.keep_beside(Path(output))
+
+    @names_kept_out
     def classify(  # noqa: PLR0913 - the front door
         self,
         inputs: Any,
@@ -169,6 +193,7 @@ class Guide:
         offered = [] if classifier is None else list(classifier.labels)
         return Predictions(rows, self.provenance(plan, labels=offered, threshold=threshold))
 
+    @names_kept_out
     def embed(self, inputs: Any, output: str | Path) -> StoreReport:
         """Write one vector an image into a Parquet file; resumable and incremental.
 
@@ -182,15 +207,18 @@ class Guide:
         path = Path(output)
         if path.suffix.lower() != EMBEDDING_SUFFIX:
             raise UsageError(f"{path} must end in {EMBEDDING_SUFFIX}.")
+        self.keep_sources_beside(path)
         items = self.find(inputs)
         plan = self.planner.plan(items, thumbnails=False)
         if plan.encoder is None:
             return self.report(path, plan, self.refuse_all(items, plan), total=0)
         with EmbeddingFile(path, plan.encoder.space, self.about(plan)) as sink:
+            require_same_names(sink.about_before(), self.domain, self.private, path)
             filled = fill(sink, items, lambda todo: self.encode(todo, plan), self.options)
             total = sink.finish()
         return self.report(path, plan, filled, total)
 
+    @names_kept_out
     def index(
         self,
         inputs: Any,
@@ -215,6 +243,7 @@ class Guide:
             StoreError: the folder cannot be written, or another process writes it.
         """
         require_vectors(self.adapter)
+        self.keep_sources_beside(folder)
         if windows:
             from fieldguide.localization.grid import USUAL_OVERLAP
             from fieldguide.retrieval.index_windows import store_windows
@@ -227,6 +256,7 @@ class Guide:
 
         return store_in_index(self, inputs, Path(folder))
 
+    @names_kept_out
     def locate(  # noqa: PLR0913 - the front door
         self,
         inputs: Any,
@@ -267,6 +297,7 @@ class Guide:
         search = Search(texts, against, templates, windows, overlap, top, threshold)
         return locate(self, inputs, search, None if vectors is None else Path(vectors))
 
+    @names_kept_out
     def evaluate(  # noqa: PLR0913 - the front door
         self,
         manifest: str | Path,
@@ -302,10 +333,7 @@ class Guide:
                 group_column=group_column, where=where,
             )  # fmt: skip
 
-        items = self.find(manifest)
-        if where is not None:
-            condition = parse_where(where)
-            items = [item for item in items if matches(condition, filter_row(item))]
+        items = self.find(manifest, where=where, shown=[label_column])
         labelled = [item for item in items if label_column in item.metadata]
         if not labelled:
             raise UsageError(
@@ -343,6 +371,7 @@ class Guide:
 
         return run_benchmark(self, name, Path(root), subset=subset)
 
+    @names_kept_out
     def tune(
         self,
         manifest: str | Path,
@@ -382,10 +411,19 @@ class Guide:
         spec = self.catalog.methods[method]
         if spec.role != "tuner":
             raise UsageError(f"{method!r} is a {spec.role}, no way of tuning. Name a --method.")
+        if self.private is not None:
+            private, say = self.private, tell
+            private.typed(str(manifest))
+
+            def tell(line: str) -> object:
+                return say(private.scrub(line))
+
         request, tuner = make_request(method, spec.load(), settings)
-        place = Path(f"{Path(manifest).absolute().stem}_{method}" if output is None else output)
+        name = Path(manifest).absolute().stem if self.private is None else self.domain.name
+        place = Path(f"{name}_{method}" if output is None else output)
         return tune(self, manifest, place, request, tuner, tell)
 
+    @names_kept_out
     def show(self, path: str | Path) -> tuple[Sample, bytes | None]:
         """Load one file as its domain's loader does, without a model.
 
@@ -400,13 +438,33 @@ class Guide:
         item = self.find(path)[0]
         reader = self.planner.reader_of(item)
         sample = reader.load(item)
-        return sample, reader.preview_of(sample)
+        facts = reader.open_facts(sample.metadata)
+        return replace(sample, metadata=facts), reader.preview_of(sample)
 
-    def find(self, inputs: Any) -> list[Item]:
-        """Expand what the user named into items of this domain; see ``find_items``."""
+    @names_kept_out
+    def find(
+        self, inputs: Any, *, where: str | None = None, shown: Sequence[str] = ()
+    ) -> list[Item]:
+        """Expand what the user named into items of this domain; see ``find_items``.
+
+        Args:
+            inputs: as in :meth:`classify`; a list of items is taken as it is.
+            where: only rows that fit; of a private domain, too, it is asked of what the manifest
+                says.
+            shown: columns of a manifest that this job needs as they are, in a private domain.
+        """
         if isinstance(inputs, list) and inputs and all(isinstance(i, Item) for i in inputs):
             return inputs
-        return find_items(inputs, self.planner.all_loader_specs(), self.roots)
+        if self.private is not None:
+            inputs = self.private.typed(inputs)
+        items = find_items(inputs, self.planner.all_loader_specs(), self.roots)
+        if where is not None:
+            condition = parse_where(where)
+            items = [item for item in items if matches(condition, filter_row(item))]
+        if self.private is None:
+            return items
+        hidden = self.private.hide(items, shown)
+        return list({item.id: item for item in hidden}.values())  # two links to one file are one
 
     def encode(self, items: Sequence[Item], plan: Plan) -> Iterator[Batch]:
         """Load, prepare and encode items in batches, with a progress bar where it is wanted."""
@@ -446,6 +504,7 @@ class Guide:
         _, record = self.planner.text_model()
         return self.planner.encoder(record).encode_texts([text])
 
+    @names_kept_out
     def encode_image(self, image: Any) -> Embeddings:
         """Embed one query image; options that are for inputs alone do not apply to it.
 
@@ -470,12 +529,15 @@ class Guide:
             "modality": plan.modality.name if plan.modality else None,
             "model": self.planner.model or (plan.record.name if plan.record else None),
             "options": self.options,
+            **names_fact(self.domain, self.private),
             **({} if self.adapter is None else self.adapter.about),
         }
 
     def provenance(self, plan: Plan, **facts: Any) -> dict[str, Any]:
         """Return the record of how a result was made."""
         encoder = plan.encoder
+        if self.private is not None:
+            facts = self.private.scrubbed({"command": sys.argv, **facts})
         return make_provenance(
             **self.about(plan) | {"model": plan.record.model_dump() if plan.record else None},
             space=None if encoder is None else encoder.space.model_dump(),
@@ -532,6 +594,8 @@ def guide(  # noqa: PLR0913 - the front door
     backend: str = TORCH,
     progress: bool = False,
     roots: Sequence[str | Path] = (),
+    show_paths: bool = False,
+    show_columns: Sequence[str] = (),
     **options: Any,
 ) -> Guide:
     """Return a guide for one domain.
@@ -550,6 +614,8 @@ def guide(  # noqa: PLR0913 - the front door
         backend: what runs the image side: "torch", "openvino", "onnx", or that of a plugin.
         progress: whether progress bars are shown.
         roots: folders of which manifests may name files, beside their own and the current one.
+        show_paths: let results name files also where the domain keeps them private.
+        show_columns: of manifests, whose values a private domain may show.
         **options: the domain's own options, such as ``assume_hu=True``.
     """
     runtime = Runtime(
@@ -558,7 +624,8 @@ def guide(  # noqa: PLR0913 - the front door
     )  # fmt: skip
     return Guide(
         domain, modality=modality, model=model, adapter=adapter, strength=strength,
-        options=options, runtime=runtime, roots=roots,
+        options=options, runtime=runtime, roots=roots, show_paths=show_paths,
+        show_columns=show_columns,
     )  # fmt: skip
 
 
@@ -596,5 +663,7 @@ def open_index(
         strength=about.strength if strength is None else strength,
         options=about.options,
         runtime=runtime,
+        show_paths=about.names == PATHS,
     )
+    owner.keep_sources_beside(folder)
     return Index(store, owner)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fieldguide.data.inputs import Item
     from fieldguide.models.embeddings import Encoder
     from fieldguide.plugins import Catalog
+    from fieldguide.privacy.names import PrivateNames
     from fieldguide.registry import ModelRecord
     from fieldguide.specs import DomainSpec, LoaderSpec, ModalitySpec
     from fieldguide.tuning.adapter import Adapter
@@ -66,6 +67,7 @@ class Planner:
         out_of_scope: whether a model may be used on what it was not made for.
         runtime: backend, precision and batch size.
         adapter: what is put on every model, at its picked strength; None for nothing.
+        private: keeps names out of rows where the domain's sources are private.
     """
 
     catalog: Catalog
@@ -77,6 +79,7 @@ class Planner:
     out_of_scope: bool = False
     runtime: Runtime = field(default_factory=Runtime)
     adapter: Adapter | None = None
+    private: PrivateNames | None = None
     _bases: dict[str, Encoder] = field(default_factory=dict)
     _encoders: dict[str, Encoder] = field(default_factory=dict)
     _sides: dict[str, ImageSide | OwnSide] = field(default_factory=dict)
@@ -209,7 +212,7 @@ class Planner:
         thumbnails: bool,
     ) -> Reader:
         if not name:  # no modality reads such files; the reader says so of each
-            return Reader({}, self.all_loader_specs(), None)
+            return Reader({}, self.all_loader_specs(), None, private=self.private)
         modality = find_modality(self.domain, name)
         in_scope = record is None or covers(record, modality)
         specs = loader_specs(modality, self.catalog)
@@ -223,4 +226,5 @@ class Planner:
             refusal=refusal,
             mark="ok" if in_scope else "out_of_scope",
             thumbnails=thumbnails,
+            private=self.private,
         )

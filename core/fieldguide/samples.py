@@ -41,6 +41,7 @@ class Sample:
         notes: what the reader could not know, each a sentence that ends with what to do.
         display_range: for each band the values that a stretch for display makes 0 and 255, where
             this is a part of something larger; None for the image's own percentiles.
+        withheld: whether no picture of it is put into results: it may show the name of a person.
     """
 
     array: NDArray[Any]
@@ -51,6 +52,7 @@ class Sample:
     repairs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     display_range: Mapping[str, tuple[float, float]] | None = None
+    withheld: bool = False
 
     @property
     def spatial_dims(self) -> int:

@@ -252,6 +252,7 @@ CORE_OPTIONS = frozenset(
         "how_to_get",
         "image",
         "images",
+        "in",
         "json",
         "k",
         "keep_gb",
@@ -302,6 +303,8 @@ CORE_OPTIONS = frozenset(
         "schedule",
         "seed",
         "set",
+        "show_column",
+        "show_paths",
         "sister",
         "source",
         "split_column",
@@ -361,6 +364,10 @@ class DomainSpec(Offer):
         class_sets: ``package:folder/file.yaml``, versioned prompt and class sets.
         demo: ``(folder: Path) -> Sequence[DemoImage]``, pictures for ``fieldguide demo``.
         pair_words: ``package:folder/file.yaml``, what ``fieldguide pairs filter`` looks for.
+        private_sources: whether names of files may name people: results, logs and errors then have
+            salted ids in their place, and a private ``sources.parquet`` says what they mean.
+        open_facts: names of the facts of a file that may stand in results where sources are
+            private; all others are left out.
     """
 
     kind: ClassVar[str] = "domain"
@@ -371,6 +378,8 @@ class DomainSpec(Offer):
     class_sets: tuple[ResourcePath, ...] = ()
     demo: ImportPath | None = None
     pair_words: ResourcePath | None = None
+    private_sources: bool = False
+    open_facts: tuple[Name, ...] = ()
 
 
 class ModelSpec(Spec):
@@ -426,11 +435,14 @@ class CaptionConverterSpec(Spec):
     Attributes:
         options: what the target takes as keywords, with defaults: ``seed`` of its chance, and
             ``per_image``, how many texts it returns.
+        domain: whose records it reads; None for all. Where the sources of that domain are private,
+            so are those of the captions.
     """
 
     kind: ClassVar[str] = "caption converter"
 
     options: tuple[Literal["seed", "per_image"], ...] = ()
+    domain: Name | None = None
 
 
 class WriterSpec(Spec):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.manifest_windows import columns_of
+from fieldguide.privacy.ids import is_item_id
 from fieldguide.results import Result, Rows
 from fieldguide.writers.relative import path_from
 
@@ -70,7 +71,12 @@ class CaptionRows(Rows[CaptionRow]):
             StoreError: the file cannot be written.
         """
         target = Path(path)
-        rows = [dataclasses.replace(row, path=path_from(target, row.path)) for row in self._rows]
+        rows = [
+            row
+            if is_item_id(row.path)
+            else dataclasses.replace(row, path=path_from(target, row.path))
+            for row in self._rows
+        ]
         return Result.write(CaptionRows(rows, self.skipped, self.provenance), target)
 
 

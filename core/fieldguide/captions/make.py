@@ -10,6 +10,7 @@ import tqdm
 from fieldguide.captions.caption_rows import CaptionRow, CaptionRows
 from fieldguide.captions.class_lists import read_class_list
 from fieldguide.captions.find_records import Records, search_for
+from fieldguide.captions.private_captions import find_private, hide_captions, private_names
 from fieldguide.data.manifest_windows import window_of
 from fieldguide.errors import FieldguideError, UsageError
 from fieldguide.plugins import get_catalog
@@ -38,6 +39,8 @@ def make_captions(  # noqa: PLR0913 - the front door: each is one thing a user m
     roots: Sequence[str | Path] = (),
     columns: Mapping[str, Any] | None = None,
     progress: bool = False,
+    show_paths: bool = False,
+    beside: str | Path | None = None,
     catalog: Catalog | None = None,
 ) -> CaptionRows:
     """Make captions of what annotations, manifests or image files say.
@@ -56,6 +59,9 @@ def make_captions(  # noqa: PLR0913 - the front door: each is one thing a user m
         roots: folders of which manifests may name files, beside their own and the current one.
         columns: for every row that lacks them, such as ``{"gsd_m": 10}``.
         progress: whether a progress bar is shown.
+        show_paths: name files also where a converter's domain keeps them private.
+        beside: an output, beside which such a domain keeps what its ids mean; by default with the
+            user.
         catalog: of what is installed.
 
     Returns:
@@ -78,7 +84,8 @@ def make_captions(  # noqa: PLR0913 - the front door: each is one thing a user m
         label_column=label_column,
     )
     entries = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    records = search.find(entries)
+    private = None if show_paths else private_names(specs, known, beside)
+    records = search.find(entries) if private is None else find_private(search, entries, private)
     given = {"--format": format, "--classes-file": classes_file, "--images": images}
     if not records.has_files and (unused := [n for n, v in given.items() if v is not None]):
         raise UsageError(
@@ -101,7 +108,8 @@ def make_captions(  # noqa: PLR0913 - the front door: each is one thing a user m
         silent=len({(str(r["path"]), _part(r)) for r in records.rows} - spoken),
         skipped=[{"path": name, "reason": reason} for name, reason in skipped],
     )
-    return CaptionRows(rows, skipped, provenance)
+    made = CaptionRows(rows, skipped, provenance)
+    return made if private is None else hide_captions(made, private)
 
 
 def convert(

@@ -29,6 +29,7 @@ from fieldguide.cli.pairs import pairs
 from fieldguide.cli.plugins import plugins
 from fieldguide.cli.search import search
 from fieldguide.cli.show import show
+from fieldguide.cli.sources import sources
 from fieldguide.cli.tune import tune
 from fieldguide.errors import FieldguideError, UsageError
 
@@ -49,7 +50,7 @@ def cli() -> None:
 
 
 for _command in (classify, embed, index, search, locate, tune, evaluate, benchmark, captions, show,
-                 models, adapters, plugins, pairs, doctor, demo):  # fmt: skip
+                 sources, models, adapters, plugins, pairs, doctor, demo):  # fmt: skip
     cli.add_command(_command)
 
 

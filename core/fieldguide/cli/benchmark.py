@@ -69,7 +69,8 @@ def benchmark(
         from fieldguide.writers import writer_for  # fail before the work, not after it
 
         writer_for(output, "benchmark", catalog)
-    guide = options.make_guide(settings | {"domain": spec.domain, "root": ()})
+    public = {"domain": spec.domain, "root": (), "show_paths": True, "show_columns": ()}
+    guide = options.make_guide(settings | public)
     _end(guide.benchmark(name, root, subset=settings["subset"]), output, settings)
 
 

@@ -24,6 +24,8 @@ source_options = options.chain(
                  help="A column for every row that lacks it, such as sensor or gsd_m; repeat."),
     click.option("--root", "roots", multiple=True, type=click.Path(path_type=Path),
                  metavar="FOLDER", help="Manifests may name files of this folder too; repeat."),
+    click.option("--show-paths", is_flag=True,
+                 help="Name files also where a converter's domain keeps them private."),
 )  # fmt: skip
 
 draw_options = options.chain(
@@ -57,6 +59,7 @@ def captions(  # noqa: PLR0913 - one argument an option
     label_column: str,
     roots: tuple[Path, ...],
     columns: tuple[str, ...],
+    show_paths: bool,
     quiet: bool,
     strict: bool,
 ) -> None:
@@ -92,6 +95,8 @@ def captions(  # noqa: PLR0913 - one argument an option
         roots=roots,
         columns=dict(map(_column, columns)),
         progress=not quiet,
+        show_paths=show_paths,
+        beside=output,
     )
     if output is None:
         screen.print_table(made.records(), COLUMNS)

@@ -38,7 +38,7 @@ def classify(
     fieldguide classify photos/ --label cat --label dog
     fieldguide classify scenes/ --domain remote_sensing --classes aid -o sheet.html
     """
-    guide = options.make_guide(settings)
+    guide = options.make_guide(settings, output)
     if output is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 

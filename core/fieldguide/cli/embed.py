@@ -27,5 +27,5 @@ def embed(inputs: tuple[str, ...], output: Path, **settings: Any) -> None:
     fieldguide embed photos/ -o photos.parquet
     fieldguide classify photos.parquet --label cat --label dog
     """
-    report = options.make_guide(settings).embed(list(inputs), output)
+    report = options.make_guide(settings, output).embed(list(inputs), output)
     screen.end_store_job(report, "embedded", quiet=settings["quiet"], strict=settings["strict"])

@@ -33,7 +33,7 @@ def evaluate(manifest: str, output: Path | None, **settings: Any) -> None:
     \b
     fieldguide evaluate tiles.csv --domain medical --group-column slide -o report.html
     """
-    guide = options.make_guide(settings)
+    guide = options.make_guide(settings, output)
     if output is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 

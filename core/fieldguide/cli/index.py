@@ -43,7 +43,7 @@ def index(
         return
     if not inputs:
         raise click.UsageError("Name images to index, or --remove WHERE.")
-    made = options.make_guide(settings).index(
+    made = options.make_guide(settings, output).index(
         list(inputs), output, windows=windows, overlap=overlap
     )
     report = made.report

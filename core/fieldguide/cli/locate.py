@@ -51,7 +51,7 @@ def locate(  # noqa: PLR0913 - one argument an option
     fieldguide locate scene.tif "solar farm" --domain remote_sensing -o found.geojson -o heat.tif
     fieldguide locate scene.tif airport --domain remote_sensing --window 600m --against forest
     """
-    guide = options.make_guide(settings)
+    guide = options.make_guide(settings, *outputs[:1])
     from fieldguide.data.manifest_windows import columns_of
     from fieldguide.writers import writer_for  # fail before the work, not after it
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fieldguide.guides import Guide
+    from fieldguide.privacy.names import PrivateNames
     from fieldguide.specs import DomainSpec, OptionSpec
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -87,6 +88,18 @@ domain_options = chain(
         metavar="FOLDER",
         help="Manifests may name files of this folder too, beside their own and the "
         "current one; repeat.",
+    ),
+    click.option(
+        "--show-paths",
+        is_flag=True,
+        help="Name files in results also where a domain keeps them private.",
+    ),
+    click.option(
+        "--show-column",
+        "show_columns",
+        multiple=True,
+        metavar="NAME",
+        help="A column of a manifest that a private domain may show; repeat.",
     ),
 )
 
@@ -168,8 +181,13 @@ def make_runtime(settings: Mapping[str, Any]) -> Runtime:
     )
 
 
-def make_guide(settings: Mapping[str, Any]) -> Guide:
+def make_guide(settings: Mapping[str, Any], beside: Path | None = None) -> Guide:
     """Return the guide that the domain, model, run and plugin options describe.
+
+    Args:
+        settings: of the command line.
+        beside: an output, beside which a private domain keeps what its ids mean; None for a
+            result that only goes to the screen.
 
     Raises:
         UsageError: an option belongs to another domain.
@@ -193,9 +211,25 @@ def make_guide(settings: Mapping[str, Any]) -> Guide:
         out_of_scope=settings["out_of_scope"],
         runtime=make_runtime(settings),
         roots=settings["root"],
+        show_paths=settings["show_paths"],
+        show_columns=settings["show_columns"],
     )
     _check_options(given, guide.domain)
+    if beside is not None:
+        guide.keep_sources_beside(beside)
+    if not settings.get("quiet"):
+        say_sources(guide.private)
     return guide
+
+
+def say_sources(private: PrivateNames | None) -> None:
+    """Say where the names of private files are kept, and how to look one up."""
+    if private is not None:
+        click.echo(
+            f"files are called by ids; their names are kept in {private.file}, for you alone. "
+            "Look one up: fieldguide sources ID",
+            err=True,
+        )
 
 
 def _check_options(given: Iterable[str], domain: DomainSpec) -> None:

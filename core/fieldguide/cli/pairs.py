@@ -73,7 +73,7 @@ def filter_command(manifest: str, output: Path, report: Path | None, **settings:
     """
     if output.suffix.lower() != ".jsonl":
         raise click.UsageError(f"--output {output} must end in .jsonl.")
-    guide = options.make_guide(settings)
+    guide = options.make_guide(settings, output)
     if report is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 

@@ -23,7 +23,7 @@ def show(path: str, output: Path | None, **settings: Any) -> None:
     fieldguide show scene.tif --domain remote_sensing
     fieldguide show volume.nii.gz --domain medical -o slice.jpg
     """
-    guide = options.make_guide(settings)
+    guide = options.make_guide(settings, output)
     sample, preview = guide.show(path)
     click.echo(f"size      {' x '.join(map(str, sample.size_px))} px")
     click.echo(screen.clean(f"bands     {', '.join(sample.bands)}"))

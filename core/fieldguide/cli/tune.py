@@ -174,7 +174,7 @@ def tune(manifest: str, output: Path | None, **settings: Any) -> None:
     """
     quiet = settings["quiet"]
     # batch size and precision are those of the training, not of a guide's work
-    guide = options.make_guide(settings | {"precision": AUTO, "batch_size": None})
+    guide = options.make_guide(settings | {"precision": AUTO, "batch_size": None}, output)
     known = {*GUIDE_OPTIONS, *RUN_OPTIONS, "out_of_scope", "others", "method"}
     given = {
         name: list(value) if isinstance(value, tuple) else value

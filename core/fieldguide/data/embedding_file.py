@@ -110,6 +110,11 @@ class EmbeddingFile:
         """Release the lock; unfinished parts stay for the next run."""
         self._stack.close()
 
+    def about_before(self) -> dict[str, Any] | None:
+        """Return what is noted in what is there; None where nothing is."""
+        sources = self._sources()
+        return _read_about(sources[0]) if sources else None
+
     def known(self) -> dict[str, str]:
         """Return the fingerprint of every stored row by id."""
         found: dict[str, str] = {}

@@ -22,10 +22,13 @@ from fieldguide.errors import FieldguideError, InputError, LoadError
 from fieldguide.samples import RGB, SRGB8, Loader, Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from fieldguide.contract import Contract
     from fieldguide.models.embeddings import Embeddings, Encoder
+    from fieldguide.privacy.names import PrivateNames
     from fieldguide.specs import LoaderSpec
 
 THUMBNAIL_PX = 192
@@ -102,6 +105,7 @@ class Reader:
         refusal: why every item is refused, when no model covers the modality.
         mark: status of rows that are encoded: "ok" or "out_of_scope".
         thumbnails: whether rows carry one.
+        private: keeps names and facts that are not to be shown out of rows; None where all may be.
     """
 
     loaders: dict[str, Loader]
@@ -113,6 +117,7 @@ class Reader:
     refusal: str | None = None
     mark: str = "ok"
     thumbnails: bool = False
+    private: PrivateNames | None = None
 
     def read(self, item: Item) -> tuple[Row, NDArray[Any] | None]:
         """Return the row and prepared pixels, or None in their place when it failed."""
@@ -160,16 +165,26 @@ class Reader:
         if self.check is not None:
             self.check(sample)
         ready, pixels = self.contract.prepare(sample, self.repairs)
-        row = Row(item, self.mark, _remarks(ready), _metadata(item, ready), self._thumbnail(ready))
-        return row, pixels
+        facts, picture = self._metadata(item, ready), self._thumbnail(ready)
+        return Row(item, self.mark, _remarks(ready), facts, picture), pixels
 
     def _failed(self, item: Item, sample: Sample | None, status: str, reason: str) -> Row:
+        if self.private is not None:
+            reason = self.private.scrub(reason)
         if sample is None:
             return Row(item, status, reason, dict(item.metadata))
-        return Row(item, status, reason, _metadata(item, sample), self._thumbnail(sample))
+        facts = self._metadata(item, sample)
+        return Row(item, status, reason, facts, self._thumbnail(sample))
+
+    def _metadata(self, item: Item, sample: Sample) -> dict[str, Any]:
+        return {**self.open_facts(sample.metadata), **item.metadata}
+
+    def open_facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those facts of a source that may stand in a row."""
+        return dict(facts) if self.private is None else self.private.open_facts(facts)
 
     def _thumbnail(self, sample: Sample) -> bytes | None:
-        return self.preview_of(sample) if self.thumbnails else None
+        return self.preview_of(sample) if self.thumbnails and not sample.withheld else None
 
     def preview_of(self, sample: Sample) -> bytes | None:
         """Return a small JPEG, or None when the sample has no display values of RGB or gray."""
@@ -262,7 +277,3 @@ def _remarks(sample: Sample) -> str:
     """Return which repairs were made, and what could not be known."""
     repairs = f"repaired: {', '.join(sample.repairs)}" if sample.repairs else ""
     return "; ".join(part for part in (repairs, *sample.notes) if part)
-
-
-def _metadata(item: Item, sample: Sample) -> dict[str, Any]:
-    return {**sample.metadata, **item.metadata}

@@ -100,7 +100,8 @@ def locate(guide: Guide, inputs: Any, search: Search, folder: Path | None) -> Re
         try:
             scored, found = _search(_Source(guide, plan, item, folder), search, scorer)
         except InputError as error:
-            skipped.append((item.name, error.status, str(error)))
+            reason = str(error) if guide.private is None else guide.private.scrub(str(error))
+            skipped.append((item.name, error.status, reason))
         else:
             sources.append(scored)
             regions += found
@@ -173,7 +174,8 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
         if not (together == EMBEDDED).any():
             raise _nothing(list(faults))
         scored = Scored(
-            source.item.name, dict(opened.metadata), scorer.texts, grids, tuple(scores),
+            source.item.name, reader.open_facts(opened.metadata), scorer.texts, grids,
+            tuple(scores),
             int((together == EMPTY).sum()), int((together == FAILED).sum()), tuple(faults),
         )  # fmt: skip
         return scored, _best(scored, opened, search)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fieldguide.data.manifest_windows import columns_of
 from fieldguide.errors import UsageError
 from fieldguide.localization.heat import heat_map
+from fieldguide.privacy.ids import is_item_id
 from fieldguide.results import Result, Rows
 from fieldguide.writers.relative import path_from
 
@@ -107,7 +108,10 @@ class Regions(Rows[Region]):
             UsageError: no writer has that suffix.
             StoreError: the file cannot be written.
         """
-        rows = [replace(row, path=path_from(Path(path), row.path)) for row in self._rows]
+        rows = [
+            row if is_item_id(row.path) else replace(row, path=path_from(Path(path), row.path))
+            for row in self._rows
+        ]
         return Result.write(Regions(rows, self.provenance, self.sources, self.skipped), path)
 
     def records(self) -> list[dict[str, Any]]:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.files import atomic_path
 from fieldguide.pairs.keywords import KeywordStage
 from fieldguide.pairs.outliers import OutlierStage
-from fieldguide.pairs.pair import pairs_of
+from fieldguide.pairs.pair import TEXT_COLUMNS, pairs_of
 from fieldguide.pairs.pictures import DuplicateStage, InvalidStage, Looks
 from fieldguide.pairs.stages import PairReport, run_stages
 from fieldguide.pairs.words import PairWords, domain_words
+from fieldguide.privacy.ids import is_item_id
 from fieldguide.writers.provenance import make_provenance
 
 if TYPE_CHECKING:
@@ -62,8 +64,11 @@ def filter_pairs(
         DuplicateStage(looks),
         outliers,
     )
-    pairs = pairs_of(guide.find(manifest), caption_column)
+    texts = TEXT_COLUMNS if caption_column is None else (caption_column,)
+    pairs = pairs_of(guide.find(manifest, shown=texts), caption_column)
+    command = sys.argv if guide.private is None else guide.private.scrubbed(sys.argv)
     facts = make_provenance(
+        command=command,
         domain=guide.domain.name,
         words=used.model_dump(),
         min_side_px=min_side_px,
@@ -90,6 +95,8 @@ def write_kept(report: PairReport, path: Path) -> None:
 def _row(row: PairRow, folder: Path) -> dict[str, Any]:
     item = row.pair.item
     target = "" if item.path is None else os.path.relpath(item.path.absolute(), folder)
+    if is_item_id(item.name):  # of a private domain
+        return {"image": item.name, **item.metadata, **row.notes}
     own_id = {} if item.path is not None and item.id == item.path.absolute().as_posix() else {
         "id": item.id
     }  # fmt: skip

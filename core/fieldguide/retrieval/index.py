@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.store_job import fill
 from fieldguide.errors import ScopeError, UsageError
+from fieldguide.privacy.domains import require_same_names
+from fieldguide.privacy.names import names_kept_out
 from fieldguide.results import Matches, StoreReport
 from fieldguide.retrieval.composed_search import composed_search
 from fieldguide.retrieval.composing import DEFAULT_WEIGHT
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
     from fieldguide.guides import Guide
     from fieldguide.models.embeddings import SpaceId
+    from fieldguide.privacy.names import PrivateNames
     from fieldguide.retrieval.composing import Composer
 
 COMPOSER = "weicom"
@@ -41,6 +46,12 @@ class Index:
         """Return the number of rows."""
         return len(self.store)
 
+    @property
+    def private(self) -> PrivateNames | None:
+        """The ids of the guide; None where files are named."""
+        return self.guide.private
+
+    @names_kept_out
     def search(
         self,
         text: str | None = None,
@@ -83,7 +94,7 @@ class Index:
             )
         encode = self.guide.encode_image if text is None else self.guide.encode_text
         query = encode(image if text is None else text)
-        shown = text if text is not None else f"image {image}"
+        shown = text if text is not None else f"image {self._shown(image)}"
         facts = self._facts(query.space, query=shown, k=k, where=where)
         return Matches(shown, self.store.search(query, k, where), facts)
 
@@ -101,11 +112,17 @@ class Index:
         compose = self._composer(name, share)
         of_image, of_text = self.guide.encode_image(image), self.guide.encode_text(text)
         found = composed_search(self.store, of_image, of_text, compose, k=k, where=where)
-        shown = f"image {image} and {text}"
+        shown = f"image {self._shown(image)} and {text}"
         facts = self._facts(
             of_text.space, query=shown, k=k, where=where, composer=name, text_weight=share
         )
         return Matches(shown, found, facts)
+
+    def _shown(self, image: Any) -> Any:
+        """Return what a query image is called in results."""
+        private = self.guide.private
+        is_path = isinstance(image, str | os.PathLike)
+        return image if private is None or not is_path else private.name_of(image)
 
     def _composer(self, name: str, weight: float) -> Composer:
         spec = self.guide.catalog.methods[name]
@@ -117,6 +134,8 @@ class Index:
         return composer
 
     def _facts(self, space: SpaceId, **facts: Any) -> dict[str, Any]:
+        if self.guide.private is not None:
+            facts = self.guide.private.scrubbed({"command": sys.argv, **facts})
         return make_provenance(
             index=str(self.store.folder),
             domain=self.guide.domain.name,
@@ -152,6 +171,7 @@ def store_in_index(guide: Guide, inputs: Any, folder: Path) -> Index:
         failed = guide.refuse_all(items, plan).failed
         raise ScopeError(f"None of {len(items)} inputs can be indexed: {failed[0].reason}")
     store = LanceIndex.create(folder, plan.encoder.space, guide.about(plan))
+    require_same_names(store.about, guide.domain, guide.private, folder)
     with store:
         filled = fill(store, items, lambda todo: guide.encode(todo, plan), guide.options)
         if filled.added:

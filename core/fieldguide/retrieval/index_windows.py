@@ -12,6 +12,7 @@ from fieldguide.data.windows import EMPTY, WindowItems, open_whole
 from fieldguide.errors import InputError, ScopeError
 from fieldguide.localization.encode import WindowEncoder, reader_of
 from fieldguide.localization.locate import make_grids
+from fieldguide.privacy.domains import require_same_names
 from fieldguide.retrieval.index import Index
 from fieldguide.retrieval.lance_index import LanceIndex
 
@@ -47,6 +48,7 @@ def store_windows(
         raise ScopeError(f"None of {len(items)} inputs can be indexed: {failed[0].reason}")
     total = Filled()
     with LanceIndex.create(folder, plan.encoder.space, guide.about(plan)) as store:
+        require_same_names(store.about, guide.domain, guide.private, folder)
         sink = _Remembering(store, store.known())
         for item in items:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,6 +21,7 @@ class Job(BaseModel):
         adapter: a registry name or an absolute path; None for the model as it is.
         strength: of the adapter.
         options: the domain's options, which become keywords of its loaders.
+        names: what its rows are called by: "ids" where sources are private, else "paths".
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -31,6 +32,7 @@ class Job(BaseModel):
     adapter: str | None = None
     strength: float | None = None
     options: dict[str, str | bool | int | float] = {}
+    names: Literal["ids", "paths"] = "paths"
 
 
 def read_job(about: Mapping[str, Any], folder: Path) -> Job:

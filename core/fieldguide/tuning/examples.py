@@ -174,15 +174,16 @@ def read_examples(  # noqa: PLR0913 - the front door: each is one thing a user m
         label_column, caption_column, group_column, split_column,
         tuple(attribute_columns), tuple(positive_columns),
     )  # fmt: skip
+    if guide.private is not None:
+        manifest = guide.private.typed(manifest)
     items = find_rows(guide, manifest)
     if where is not None:
         condition = parse_where(where)
         items = [i for i in items if i.fault is not None or matches(condition, filter_row(i))]
     _check_columns(items, columns)
     load = None if converter is None else guide.catalog.caption_converters[converter].load()
-    rows = Rows(columns, load)
-    for item in items:
-        rows.add(item)
+    rows = Rows(columns, load, private=guide.private)
+    rows.add_all(items)
     require_some(rows, manifest)
     kept = list(rows.kept.values())
     _check_texts(rows, kept, items)

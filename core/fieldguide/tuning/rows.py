@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fieldguide.data.inputs import Item
     from fieldguide.guides import Guide
+    from fieldguide.privacy.names import PrivateNames
 
 LABEL = "label"
 CAPTIONS = "captions"
@@ -113,6 +114,7 @@ class Rows:
         kept: one an image, in order.
         faults: what was left out, and why.
         no_caption: images whose captions could not be made, and why.
+        private: keeps names out of what is said of rows; None where files are named.
     """
 
     columns: Columns
@@ -120,49 +122,66 @@ class Rows:
     kept: dict[str, Row] = field(default_factory=dict)
     faults: list[tuple[str, str]] = field(default_factory=list)
     no_caption: list[tuple[str, str]] = field(default_factory=list)
+    private: PrivateNames | None = None
     _places: dict[str, str] = field(default_factory=dict)
 
-    def add(self, item: Item) -> None:
-        """Take one row in; several rows of one image become one with all their captions."""
+    def add_all(self, items: Sequence[Item]) -> None:
+        """Take rows in; those of a private domain go on under their ids."""
+        columns = self.columns
+        named = (columns.label, columns.captions, columns.split, *columns.attributes)
+        hidden = items if self.private is None else self.private.hide(items, named)
+        for item, shown in zip(items, hidden, strict=True):
+            self.add(item, shown)
+
+    def add(self, item: Item, shown: Item) -> None:
+        """Take one row in; several rows of one image become one with all their captions.
+
+        Args:
+            item: as its manifest has it.
+            shown: as it goes on.
+        """
         try:
             if item.fault is not None:
                 raise LoadError(item.fault)
-            row = self._read(item)
-            place = _place(item)
-            if self._places.setdefault(item.id, place) != place:
-                raise LoadError(f"the id {item.id!r} was used before. Give each file its own.")
+            row = self._read(item, shown)
+            place = _place(shown)
+            if self._places.setdefault(shown.id, place) != place:
+                raise LoadError(f"the id {shown.id!r} was used before. Give each file its own.")
             before = self.kept.setdefault(place, row)
             if before is not row:
                 _merge(before, row, self.columns)
         except LoadError as error:
-            self.faults.append((item.name, str(error)))
+            self.faults.append((shown.name, self._said(error)))
 
-    def _read(self, item: Item) -> Row:
+    def _said(self, error: Exception) -> str:
+        return str(error) if self.private is None else self.private.scrub(str(error))
+
+    def _read(self, item: Item, shown: Item) -> Row:
         columns, about = self.columns, item.metadata
         row = Row(
-            item,
+            shown,
             label=one_text(about, columns.label),
-            group="" if columns.group is None else one_text(filter_row(item), columns.group),
+            group="" if columns.group is None else one_text(filter_row(shown), columns.group),
             split=one_text(about, columns.split),
             attributes=tuple(_number(about, column) for column in columns.attributes),
             same=_same(about, columns.same),
         )
-        row.captions = self._captions(item, row.label)
+        row.captions = self._captions(item, shown, row.label)
         return row
 
-    def _captions(self, item: Item, label: str) -> list[str]:
+    def _captions(self, item: Item, shown: Item, label: str) -> list[str]:
         if self.converter is None:
             return texts_of(item.metadata.get(self.columns.captions), self.columns.captions)
         record = dict(item.metadata) | ({LABEL: label} if label else {})
-        if item.path is not None:
-            record["path"] = item.path.as_posix()
+        if shown.path is not None:
+            record["path"] = shown.path.as_posix()
         try:
             return texts_of(self.converter(record), "caption")
         except FieldguideError as error:
-            reason = str(error)
+            reason = self._said(error)
         except Exception as error:  # noqa: BLE001 - a converter may be anybody's
-            reason = f"unexpected {type(error).__name__}: {error}"
-        self.no_caption.append((item.name, reason))
+            reason = f"unexpected {type(error).__name__}: {self._said(error)}"
+        self.no_caption.append((shown.name, reason))
         return []
 
 

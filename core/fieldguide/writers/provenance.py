@@ -29,7 +29,7 @@ def make_provenance(**facts: Any) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        **facts,
+        **facts,  # with a command of its own where that one names private files
     }
 
 

@@ -15,6 +15,7 @@ from fieldguide.specs import (
     OptionSpec,
     WriterSpec,
 )
+from fieldguide_medical.open_facts import OPEN_FACTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,6 +73,8 @@ def register_domains() -> Iterable[DomainSpec]:
         registry="fieldguide_medical:registry.yaml",
         class_sets=tuple(f"fieldguide_medical:prompts/{name}.yaml" for name in CLASS_SETS),
         demo="fieldguide_medical.demo:demo_sets",
+        private_sources=True,
+        open_facts=OPEN_FACTS,
     )
 
 
@@ -128,6 +131,7 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
         name="report_sentences",
         summary="The sentences of a report's findings and impression, as ConVIRT draws them",
         target="fieldguide_medical.captions:report_captions",
+        domain="medical",
     )
 
 

@@ -15,6 +15,7 @@ from fieldguide.tuning.suites import suite_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fieldguide.privacy.names import PrivateNames
     from fieldguide.tuning.examples import Examples
     from fieldguide.tuning.findings import Honesty
     from fieldguide.tuning.training.fits import Learned
@@ -37,7 +38,10 @@ def adapter_of(material: Material, learned: Learned, examples: Examples, folder:
     """
     request, record, modality = material.request, material.record, material.modality
     guide = material.guide
+    private = guide.private
     data_name = suite_name(material.manifest)
+    if private is not None:
+        data_name = private.name_of(material.manifest)
     model = lasting_name(guide.planner.model or record.name, guide.catalog)
     publishing = request.publishing
     # the base's licence alone would say nothing of the data
@@ -59,9 +63,10 @@ def adapter_of(material: Material, learned: Learned, examples: Examples, folder:
         prompts=dict(examples.prompts),
         templates=tuple(request.reading.templates or modality.templates),
         trainable_parameters=_count(learned),
-        settings=settings_of(request) | {"processes": material.processes.count},
+        settings=_without_names(settings_of(request), private)
+        | {"processes": material.processes.count},
         seed=request.training.seed,
-        command=request.running.command,
+        command=_without_names(request.running.command, private),
         versions={n: found for n in VERSIONS if (found := installed_version(n))},
         data=_data(examples, data_name, publishing.source),
         licence=licence or UNKNOWN,
@@ -70,6 +75,10 @@ def adapter_of(material: Material, learned: Learned, examples: Examples, folder:
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     return Adapter(config, learned.changes, learned.classifier)
+
+
+def _without_names(value: Any, private: PrivateNames | None) -> Any:
+    return value if private is None else private.scrubbed(value)
 
 
 def settings_of(request: Request) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Names of files that may name people: salted ids in their place, and the map aside."""

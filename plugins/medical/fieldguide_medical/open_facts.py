@@ -1,0 +1,21 @@
+"""Facts of medical files that may stand in results: geometry and numbers of the picture.
+
+Everything else that a reader may find (dates, names, identifiers, places, free text) stays out of
+rows, indexes and records. A new reader adds the names of its facts here; each must be a number, a
+tuple of numbers, or a word out of a fixed list.
+"""
+
+from __future__ import annotations
+
+OPEN_FACTS = (
+    # where a window lies
+    "row_px", "column_px", "height_px", "width_px", "slice_px", "depth_px", "geometry", "empty",
+    # size and scale
+    "affine", "microns_per_pixel", "mpp", "orientation_of_file", "pixel_size_m", "shape",
+    "slice_count", "spacing_mm", "magnification", "level_count",
+    # of the values
+    "fraction_below_minus_200", "hu_max", "hu_min", "photometric_interpretation", "bits_stored",
+    "tissue_fraction",
+    # words out of a fixed list; see descriptions.py
+    "series_description",
+)  # fmt: skip
