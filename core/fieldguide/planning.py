@@ -164,7 +164,7 @@ class Planner:
         records, refusals = self._records([modality.name for modality in choices])
         if not records:
             raise ScopeError(" ".join(refusals.values()))
-        if len(records) > 1:
+        if len({record.name for record in records.values()}) > 1:
             raise AmbiguousNameError(
                 f"The domain {self.domain.name!r} has models for {', '.join(records)}. Say which: "
                 f"--modality {next(iter(records))}"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 OPEN_FACTS = (
     # where a window lies
-    "row_px", "column_px", "height_px", "width_px", "slice_px", "depth_px", "geometry", "empty",
+    "row_px", "column_px", "height_px", "width_px", "geometry", "empty",
+    "x_vox", "y_vox", "z_vox", "x_size_vox", "y_size_vox", "z_size_vox",
+    "x_mm", "y_mm", "z_mm", "slice_first", "slice_last",
     # size and scale
     "affine", "microns_per_pixel", "mpp", "orientation_of_file", "pixel_size_m", "shape",
     "slice_count", "spacing_mm", "magnification", "level_count",
