@@ -75,6 +75,10 @@ class Context:
         """Return the scopes of a sentence, given as the text of its ``Words``."""
         return tuple(self._scopes(text))
 
+    def parts(self, text: str, start: int, end: int) -> bool:
+        """Return whether a scope would end within a phrase: its words are of two statements."""
+        return self._ends.search(text, start, end) is not None
+
     def _scopes(self, text: str) -> Iterator[Scope]:
         text = self._pseudo.sub(lambda found: re.sub(r"[^ ]", "_", found.group()), text)
         for cue in self._cues.finditer(text):

@@ -15,7 +15,7 @@ from fieldguide.captions.sentences import sentence_spans
 from fieldguide_medical.finding_rules import context_rules
 from fieldguide_medical.report_context import Context, strongest
 from fieldguide_medical.report_sections import split_sections
-from fieldguide_medical.report_text import Words, compile_phrase, words_of
+from fieldguide_medical.report_text import Words, compile_phrase, phrase_pattern, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,18 +117,26 @@ def _mentions(
 def _mentions_of(
     finding: FindingRule, words: Words, sentence: tuple[int, int], scopes: tuple[Scope, ...]
 ) -> Iterator[Mention]:
+    if not _any_term(finding).search(words.text):
+        return
     text = _masked(words.text, finding.masked)
     for term in finding.terms:
         for found in compile_phrase(term.phrase).finditer(text):
             scope = strongest(scopes, *found.span())
             state = _state(term, scope)
-            if state is None or not _counts(term, text):
+            if state is None or not _counts(term, text) or _context().parts(text, *found.span()):
                 continue
             cue = None if scope is None else words.place(*scope.cue)
             yield Mention(
                 finding.label, state, sentence, words.place(*found.span()), term.phrase,
                 "" if scope is None else scope.trigger, cue,
             )  # fmt: skip
+
+
+@functools.cache
+def _any_term(finding: FindingRule) -> re.Pattern[str]:
+    """Return what fits where any term of a finding does: most sentences have none."""
+    return re.compile("|".join(f"(?:{phrase_pattern(term.phrase)})" for term in finding.terms))
 
 
 def _masked(text: str, phrases: tuple[str, ...]) -> str:
@@ -149,8 +157,8 @@ def _state(term: Term, scope: Scope | None) -> State | None:
     """Return the state of a mention, or None where it is not about this image now."""
     if scope is not None and scope.meaning == "elsewhere":
         return None
-    if term.meaning == "absent":
-        return State.ABSENT
+    if term.meaning == "absent":  # "not normal" says nothing of what is there
+        return None if scope is not None and scope.meaning == "absent" else State.ABSENT
     if scope is None:
         return State.PRESENT
     return State.ABSENT if scope.meaning == "absent" else State.UNCERTAIN

@@ -46,8 +46,13 @@ class Words:
     spans: tuple[tuple[int, int], ...]
 
     def place(self, start: int, end: int) -> tuple[int, int]:
-        """Return the characters of the report that a part of ``text`` stands for."""
-        first = max(0, bisect.bisect_right(self.starts, start) - 1)
+        """Return the characters of the report that a part of ``text`` stands for.
+
+        Args:
+            start: of the space before its first word.
+            end: after its last word.
+        """
+        first = bisect.bisect_left(self.starts, start)
         last = max(first, bisect.bisect_left(self.starts, end) - 1)
         return self.spans[first][0], self.spans[last][1]
 
