@@ -8,15 +8,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fieldguide.errors import UnknownNameError, UsageError
+from fieldguide.errors import UnknownNameError
 from fieldguide.plain_yaml import load_yaml
 from fieldguide.specs import Name, Record
 from fieldguide.yaml_records import read_record
 from fieldguide_medical.report_text import phrase_pattern
 
 FOLDER = Path(__file__).parent / "report_rules"
-CONTEXT = "context"
-"""The file of triggers, which all sets of findings share."""
+SETS = FOLDER / "sets"
 
 
 def _readable(phrase: str) -> str:
@@ -137,7 +136,7 @@ class FindingRules(Record):
 @functools.cache
 def context_rules() -> ContextRules:
     """Return the triggers that come with the plugin."""
-    return ContextRules(**load_yaml(FOLDER / f"{CONTEXT}.yaml"))
+    return ContextRules(**load_yaml(FOLDER / "context.yaml"))
 
 
 def finding_rules(name: str) -> FindingRules:
@@ -149,7 +148,7 @@ def finding_rules(name: str) -> FindingRules:
     """
     if name.endswith((".yaml", ".yml")):
         return read_record(Path(name), FindingRules, "It needs name, version and findings.")
-    known = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != CONTEXT)
+    known = sorted(path.stem for path in SETS.glob("*.yaml"))
     if name not in known:
         raise UnknownNameError(
             f"No set of report findings is named {name!r}. There are: {', '.join(known)}. "
@@ -160,7 +159,4 @@ def finding_rules(name: str) -> FindingRules:
 
 @functools.cache
 def _own_rules(name: str) -> FindingRules:
-    try:
-        return FindingRules(**load_yaml(FOLDER / f"{name}.yaml"))
-    except TypeError as error:
-        raise UsageError(f"The rules {name!r} of this installation are damaged.") from error
+    return FindingRules(**load_yaml(SETS / f"{name}.yaml"))
