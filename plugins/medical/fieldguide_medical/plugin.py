@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fieldguide.hookspecs import hookimpl
 from fieldguide.specs import (
     CaptionConverterSpec,
+    CommandSpec,
     DomainSpec,
     LoaderSpec,
     MagicNumber,
@@ -16,6 +17,7 @@ from fieldguide.specs import (
     WriterSpec,
 )
 from fieldguide_medical.open_facts import OPEN_FACTS
+from fieldguide_medical.report_offers import REPORT_COMMANDS, REPORT_CONVERTERS, REPORT_WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,6 +135,7 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
         target="fieldguide_medical.captions:report_captions",
         domain="medical",
     )
+    yield from REPORT_CONVERTERS
 
 
 @hookimpl
@@ -147,6 +150,7 @@ def register_writers() -> Iterable[WriterSpec]:
         results=("regions",),
         domain="medical",
     )
+    yield from REPORT_WRITERS
     yield WriterSpec(
         name="slice_list",
         summary="The slices of a CT volume in which a text was found, best first",
@@ -156,3 +160,9 @@ def register_writers() -> Iterable[WriterSpec]:
         results=("regions",),
         domain="medical",
     )
+
+
+@hookimpl
+def register_commands() -> Iterable[CommandSpec]:
+    """Offer ``fieldguide medical NAME``."""
+    yield from REPORT_COMMANDS

@@ -18,7 +18,7 @@ from fieldguide_medical.report_sections import split_sections
 from fieldguide_medical.report_text import Words, compile_phrase, phrase_pattern, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fieldguide_medical.finding_rules import FindingRule, FindingRules, Term
     from fieldguide_medical.report_context import Scope
@@ -83,8 +83,15 @@ def findings(report: str, rules: FindingRules) -> dict[str, State | None]:
         report: a whole report, or a part of one.
         rules: a set of findings: ``finding_rules("ct_rate_18")``.
     """
+    return strongest_states(find_mentions(report, rules), rules)
+
+
+def strongest_states(
+    mentions: Iterable[Mention], rules: FindingRules
+) -> dict[str, State | None]:
+    """Return the state of each finding of a set: that of its strongest mention, or None."""
     found: dict[str, State | None] = dict.fromkeys(rules.labels)
-    for mention in find_mentions(report, rules):
+    for mention in mentions:
         known = found[mention.label]
         if known is None or _RANK[mention.state] > _RANK[known]:
             found[mention.label] = mention.state
