@@ -51,7 +51,7 @@ def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[tu
         place = max(place, last)
         if span is None:
             continue
-        if spans and _ABBREVIATION.search(part, spans[-1][0], spans[-1][1]):
+        if spans and _ABBREVIATION.search(part[spans[-1][0] : spans[-1][1]]):
             span = (spans.pop()[0], span[1])
         spans.append(span)
     return [(start + first, start + last) for first, last in spans]

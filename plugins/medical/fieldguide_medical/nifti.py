@@ -68,15 +68,26 @@ class NiftiLoader:
             LoadError: it is missing, broken or not NIfTI.
             ContractError: not one 3D volume, no orientation, not in Hounsfield units, a label map.
         """
-        check_start(path)
-        image = _open(path)
-        _check_header(image)
-        check_length(path, image)
-        values = _read_values(image)
+        image = open_nifti(path)
+        values = read_voxels(image)
         if np.isfinite(values).all():  # what is not is refused below, with its own reason
             refuse_label_map(values, has_label_names=_has_label_names(image))
         affine = np.asarray(image.affine, dtype=np.float64)
         return ct_sample(values, affine, assume_hu=self.assume_hu)
+
+
+def open_nifti(path: Path) -> Any:
+    """Return nibabel's image of one 3D volume, its header checked and its voxels not yet read.
+
+    Raises:
+        LoadError: it is missing, broken or not NIfTI.
+        ContractError: not one 3D volume, or no orientation.
+    """
+    check_start(path)
+    image = _open(path)
+    _check_header(image)
+    check_length(path, image)
+    return image
 
 
 def _open(path: Path) -> Any:
@@ -129,8 +140,12 @@ def _axes(affine: NDArray[np.float64]) -> tuple[Any, ...]:
     return tuple(nib.aff2axcodes(affine))
 
 
-def _read_values(image: Any) -> NDArray[Any]:
-    """Return (I, J, K) as the file scales them."""
+def read_voxels(image: Any) -> NDArray[Any]:
+    """Return (I, J, K) as the file scales them; int16 where they are whole numbers that fit.
+
+    Raises:
+        LoadError: the file is cut or broken.
+    """
     try:
         if (image.dataobj.slope, image.dataobj.inter) == (1, 0):
             values = np.asanyarray(image.dataobj)

@@ -15,7 +15,13 @@ from fieldguide.captions.sentences import sentence_spans
 from fieldguide_medical.finding_rules import context_rules
 from fieldguide_medical.report_context import Context, strongest
 from fieldguide_medical.report_sections import split_sections
-from fieldguide_medical.report_text import Words, compile_phrase, phrase_pattern, words_of
+from fieldguide_medical.report_text import (
+    MAX_SENTENCE_CHARACTERS,
+    Words,
+    compile_phrase,
+    phrase_pattern,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,8 +113,11 @@ def _sentences(report: str) -> Iterator[tuple[int, int]]:
     """Return the sentences of the sections that describe the image."""
     ignored = context_rules().ignored_sections
     for section in split_sections(report):
-        if section.name not in ignored:
-            yield from sentence_spans(report, section.start, section.end)
+        if section.name in ignored:
+            continue
+        for start, end in sentence_spans(report, section.start, section.end):
+            for first in range(start, end, MAX_SENTENCE_CHARACTERS):
+                yield first, min(end, first + MAX_SENTENCE_CHARACTERS)
 
 
 def _mentions(

@@ -23,7 +23,7 @@ MAX_WORDS = 5
 """Of a heading: "As far as can be seen:" is none."""
 
 _WITH_COLON = re.compile(
-    r"(?:^|(?<=[\n.!?;\"\u2022])|(?<=[.!?\"\u2022]\s))[ \t]*"
+    r"(?:^|(?<=[\n.!?;\"\u2022])|(?<=[.!?:\"\u2022]\s))[ \t]*"
     r"(?P<heading>[A-Z][A-Za-z/&(), -]{1,60}?)[ \t]*:(?=\s|$)",
     re.MULTILINE,
 )

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 MAX_GAP_WORDS = 6
 MAX_WIDE_GAP = 12
-MAX_SENTENCE_CHARACTERS = 4000
+MAX_SENTENCE_CHARACTERS = 3000
 """Longer ones are no sentences; they are read in pieces of this size."""
 
 _TOKEN = re.compile(r"[^\W_]+(?:[.,'][^\W_]+)*|[,;:()?]")
