@@ -2,9 +2,10 @@
 
     python benchmarks/report_findings.py FOLDER
 
-FOLDER holds ct_rate_val.csv (AccessionNo, report_text and a column a finding) and openi_reports.csv
-(uid, MeSH, findings, impression). The rules were written on other reports of CT-RATE; these two files
-were read once, after the rules were frozen. ``--disagreements`` lists reports and findings without text.
+FOLDER holds ct_rate_val.csv (AccessionNo, report_text and a column a finding) and
+openi_reports.csv (uid, MeSH, findings, impression). The rules were written on other reports of
+CT-RATE, and frozen before these two files were scored. ``--disagreements`` lists reports and
+findings without any text.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def show(name: str, scores: Scores, reports: int) -> None:
     print(f"\n{name}: {reports} reports, macro F1 {scores.macro}")
     print("| finding | present | F1 | false alarms | missed |\n|---|---|---|---|---|")
     for each in scores.each:
-        print(f"| {each.label} | {each.present} | {each.f1} | {each.false_alarms} | {each.missed} |")
+        print(
+            f"| {each.label} | {each.present} | {each.f1} | {each.false_alarms} | {each.missed} |"
+        )
 
 
 def main() -> None:

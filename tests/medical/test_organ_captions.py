@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fieldguide.captions.numbers import WORDS  # noqa: F401 - the converters' own module loads
 from fieldguide.cli import cli
 from fieldguide.errors import ContractError
 from fieldguide_medical.organ_captions import organ_captions, organ_words
@@ -112,9 +111,7 @@ def test_a_table_of_ones_own_names_the_numbers(scan: Path) -> None:
         ({"mask": "bare.nii.gz", "mask_labels": "ct.nii.gz"}, "no list of names"),
     ],
 )
-def test_what_cannot_be_counted_is_refused(
-    scan: Path, record: dict[str, str], reason: str
-) -> None:
+def test_what_cannot_be_counted_is_refused(scan: Path, record: dict[str, str], reason: str) -> None:
     with pytest.raises(ContractError, match=re.escape(reason)):
         organ_captions({**row(scan, ""), **record})
 
@@ -129,8 +126,8 @@ def test_a_mask_that_lies_elsewhere_is_refused(scan: Path) -> None:
 
 @pytest.mark.parametrize(
     "table",
-    ["<CaretExtension><Label Key='x'>a</Label></CaretExtension>", "<CaretExtension><L></CaretExtension>",
-     "<CaretExtension><Label>a</Label></CaretExtension>"],
+    ["<CaretExtension><Label Key='x'>a</Label></CaretExtension>",
+     "<CaretExtension><L></CaretExtension>", "<CaretExtension><Label>a</Label></CaretExtension>"],
 )  # fmt: skip
 def test_a_broken_table_in_the_header_is_refused(tmp_path: Path, table: str) -> None:
     save(tmp_path / "mask.nii.gz", np.ones((5, 5, 5), np.uint8), table=table)

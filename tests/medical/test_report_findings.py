@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -14,6 +15,9 @@ from fieldguide.errors import UnknownNameError, UsageError
 from fieldguide_medical.finding_rules import FindingRule, Term, context_rules, finding_rules
 from fieldguide_medical.report_findings import State, find_mentions, findings
 from fieldguide_medical.report_text import compile_phrase, words_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RULES = finding_rules("ct_rate_18")
 PRESENT, ABSENT, UNCERTAIN = State.PRESENT, State.ABSENT, State.UNCERTAIN
@@ -170,7 +174,7 @@ def test_triggers_are_distinct() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_rules_of_ones_own_are_read_and_faults_are_named(tmp_path) -> None:  # type: ignore[no-untyped-def] # pytest's fixture
+def test_rules_of_ones_own_are_read_and_faults_are_named(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("name: mine\nversion: '1'\nsource: me\nlicence: MIT\n"
                    "findings:\n  - {label: Cyst, terms: [cyst*]}\n")  # fmt: skip

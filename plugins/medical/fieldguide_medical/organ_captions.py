@@ -122,18 +122,14 @@ def _visible(
     return words.write(chance.choice(words.visible), organs=listed)
 
 
-def _volume(
-    measure: OrganMeasure, name: str, words: OrganWords, chance: random.Random
-) -> Caption:
+def _volume(measure: OrganMeasure, name: str, words: OrganWords, chance: random.Random) -> Caption:
     ml = measure.volume_ml
     said = f"{ml:.0f}" if ml >= _WHOLE_FROM_ML else f"{ml:.1f}"
     sentences = words.volume_cut if measure.is_cut else words.volume
     return words.write(chance.choice(sentences), organ=name, ml=said)
 
 
-def _density(
-    measure: OrganMeasure, name: str, words: OrganWords, chance: random.Random
-) -> Caption:
+def _density(measure: OrganMeasure, name: str, words: OrganWords, chance: random.Random) -> Caption:
     return words.write(chance.choice(words.density), organ=name, hu=f"{measure.mean_hu:.0f}")
 
 

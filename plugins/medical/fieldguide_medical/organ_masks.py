@@ -122,8 +122,8 @@ def _check_grid(mask: OrganMask, shape: tuple[int, ...], affine: Affine) -> None
         )
     if not np.allclose(mask.affine, affine, rtol=0, atol=SAME_GRID_MM):
         raise ContractError(
-            "its mask lies elsewhere than the CT (another affine). Resample the mask to the grid of "
-            "the CT."
+            "its mask lies elsewhere than the CT (another affine). Resample the mask to the grid "
+            "of the CT."
         )
 
 

@@ -92,9 +92,7 @@ def findings(report: str, rules: FindingRules) -> dict[str, State | None]:
     return strongest_states(find_mentions(report, rules), rules)
 
 
-def strongest_states(
-    mentions: Iterable[Mention], rules: FindingRules
-) -> dict[str, State | None]:
+def strongest_states(mentions: Iterable[Mention], rules: FindingRules) -> dict[str, State | None]:
     """Return the state of each finding of a set: that of its strongest mention, or None."""
     found: dict[str, State | None] = dict.fromkeys(rules.labels)
     for mention in mentions:
@@ -120,9 +118,7 @@ def _sentences(report: str) -> Iterator[tuple[int, int]]:
                 yield first, min(end, first + MAX_SENTENCE_CHARACTERS)
 
 
-def _mentions(
-    words: Words, sentence: tuple[int, int], rules: FindingRules
-) -> Iterator[Mention]:
+def _mentions(words: Words, sentence: tuple[int, int], rules: FindingRules) -> Iterator[Mention]:
     if not words.spans:
         return
     scopes = _context().scopes(words.text)

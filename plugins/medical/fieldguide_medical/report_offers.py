@@ -27,6 +27,7 @@ REPORT_CONVERTERS = (
         summary="Which organs a CT shows, their volumes and mean values, from its organ mask",
         target="fieldguide_medical.organ_captions:organ_captions",
         extra=EXTRA,
+        options=("seed", "per_image"),
         domain=DOMAIN,
     ),
 )

@@ -37,7 +37,7 @@ class LabelledReport:
     Attributes:
         id: of the report.
         text: of the report.
-        labels: present or not, by the label of a finding; a finding that is not in it is not judged.
+        labels: present or not, by the label of a finding; one that is not in it is not judged.
     """
 
     id: str
@@ -88,7 +88,7 @@ class OpeniLabels(Record):
     unindexed: tuple[str, ...]
     doubtful_qualifiers: tuple[str, ...]
     findings: dict[str, tuple[str, ...]] = Field(min_length=1)
-    left_out: dict[str, str] = {}
+    left_out: dict[str, str] = Field(default_factory=dict)
 
     def judge(self, terms: Sequence[str]) -> dict[str, bool]:
         """Return the findings that terms name, without those that they leave in doubt."""
@@ -174,13 +174,16 @@ def _f1(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return F1 (B,) of sums (B, 3); NaN where nothing is present and nothing found."""
     right, false, missed = sums.T
     whole = 2 * right + false + missed
-    return np.divide(2 * right, whole, out=np.full(len(sums), np.nan), where=whole > 0)
+    figures: NDArray[np.float64] = np.full(len(sums), np.nan)
+    np.divide(2 * right, whole, out=figures, where=whole > 0)
+    return figures
 
 
 def _macro(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     by_finding = sums.reshape(len(sums), -1, 3)
     figures = [_f1(by_finding[:, column]) for column in range(by_finding.shape[1])]
-    return np.nanmean(np.stack(figures), axis=0)
+    mean: NDArray[np.float64] = np.nanmean(np.stack(figures), axis=0)
+    return mean
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -188,5 +191,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
         reader = csv.DictReader(stream)
         missing = [name for name in columns if name not in (reader.fieldnames or ())]
         if missing:
-            raise LoadError(f"it has no column {', '.join(missing)}. Name the file of the data set.")
+            raise LoadError(
+                f"it has no column {', '.join(missing)}. Name the file of the data set."
+            )
         return list(reader)

@@ -92,7 +92,7 @@ def split_sections(report: str) -> tuple[Section, ...]:
     for found in [*_headings(report), None]:
         end = len(report) if found is None else found.start("heading")
         body = report[start:end]
-        text = body.strip().strip("\"\u2022").strip()
+        text = body.strip().strip('"\u2022').strip()
         if text:
             first = start + body.index(text)
             sections.append(Section(name, heading, first, first + len(text), text))
