@@ -91,6 +91,12 @@ def test_what_is_not_of_this_image_is_not_mentioned(text: str) -> None:
     assert said(text) == {}
 
 
+def test_a_report_that_goes_on_behind_a_comparison_without_a_heading_is_read() -> None:
+    text = ("Comparison: CT of last May, nodule. The airways are open. The liver is normal. "
+            "Pleural effusion is seen. Bones are intact.")  # fmt: skip
+    assert said(text) == {"Pleural effusion": PRESENT}
+
+
 def test_one_effusion_is_enough_whatever_other_sentences_say() -> None:
     text = "No pleural effusion on the right. Minimal pleural effusion is seen on the left."
     assert said(text)["Pleural effusion"] is PRESENT

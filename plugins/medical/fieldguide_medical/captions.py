@@ -12,7 +12,7 @@ from fieldguide.captions.sentences import report_sentences
 from fieldguide.errors import ContractError
 from fieldguide_medical.finding_rules import context_rules, finding_rules
 from fieldguide_medical.report_findings import State, find_mentions
-from fieldguide_medical.report_sections import Section, split_sections
+from fieldguide_medical.report_sections import Section, sections_of_the_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,9 +127,8 @@ def _texts(record: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return own, whole
 
 
-def _of_the_image(text: str) -> list[Section]:
-    ignored = context_rules().ignored_sections
-    return [section for section in split_sections(text) if section.name not in ignored]
+def _of_the_image(text: str) -> tuple[Section, ...]:
+    return sections_of_the_image(text, context_rules().ignored_sections)
 
 
 def _nothing() -> ContractError:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from fieldguide.captions.sentences import sentence_spans
 from fieldguide_medical.finding_rules import context_rules
 from fieldguide_medical.report_context import Context, strongest
-from fieldguide_medical.report_sections import split_sections
+from fieldguide_medical.report_sections import sections_of_the_image
 from fieldguide_medical.report_text import (
     MAX_SENTENCE_CHARACTERS,
     Words,
@@ -109,10 +109,7 @@ def _context() -> Context:
 
 def _sentences(report: str) -> Iterator[tuple[int, int]]:
     """Return the sentences of the sections that describe the image."""
-    ignored = context_rules().ignored_sections
-    for section in split_sections(report):
-        if section.name in ignored:
-            continue
+    for section in sections_of_the_image(report, context_rules().ignored_sections):
         for start, end in sentence_spans(report, section.start, section.end):
             for first in range(start, end, MAX_SENTENCE_CHARACTERS):
                 yield first, min(end, first + MAX_SENTENCE_CHARACTERS)

@@ -11,16 +11,23 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
+from fieldguide.captions.sentences import sentence_spans
 from fieldguide.plain_yaml import load_yaml
 from fieldguide.specs import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 FILE = Path(__file__).parent / "report_rules" / "sections.yaml"
 MAX_WORDS = 5
 """Of a heading: "As far as can be seen:" is none."""
+
+MAX_SENTENCES_ASIDE = 3
+"""Of an indication, history, technique or comparison."""
 
 _WITH_COLON = re.compile(
     r"(?:^|(?<=[\n.!?;\"\u2022])|(?<=[.!?:\"\u2022]\s))[ \t]*"
@@ -100,6 +107,33 @@ def split_sections(report: str) -> tuple[Section, ...]:
             heading, start = found["heading"].strip(), found.end()
             name = section_names().name(heading)
     return tuple(sections)
+
+
+def sections_of_the_image(report: str, ignored: Collection[str]) -> tuple[Section, ...]:
+    """Return the sections that describe the image.
+
+    Where a report has none, and its last section is longer than an indication or a comparison is,
+    the report goes on behind it without a heading: its first sentence is left out, the rest is
+    one section without a name.
+
+    Args:
+        report: a whole report.
+        ignored: names of sections that do not describe the image.
+
+    >>> report = "Comparison: CT of May. Heart normal. Lungs clear. No nodule. No effusion."
+    >>> [section.text for section in sections_of_the_image(report, ["comparison"])]
+    ['Heart normal. Lungs clear. No nodule. No effusion.']
+    """
+    sections = split_sections(report)
+    kept = tuple(section for section in sections if section.name not in ignored)
+    if kept or not sections:
+        return kept
+    last = sections[-1]
+    spans = sentence_spans(report, last.start, last.end)
+    if len(spans) <= MAX_SENTENCES_ASIDE:
+        return ()
+    start = spans[1][0]
+    return (Section("", "", start, last.end, report[start : last.end]),)
 
 
 def _headings(report: str) -> list[re.Match[str]]:
