@@ -19,7 +19,7 @@ import click
 @click.option("--output", "-o", type=click.Path(path_type=Path),
               help="A table to write: .csv .jsonl .json .parquet; else the screen.")  # fmt: skip
 @click.option("--explain", type=click.Path(path_type=Path), metavar="FILE",
-              help="A second table: where each finding is named, its trigger and rule.")  # fmt: skip
+              help="A second table: where a finding is named, its trigger and rule.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No summary; errors only.")
 def findings(  # noqa: PLR0913 - one argument an option
     table: Path,
