@@ -127,6 +127,27 @@ def register_models() -> Iterable[ModelSpec]:
 
 
 @hookimpl
+def register_models() -> Iterable[ModelSpec]:
+    """Offer models of volumes that are made from a model of pictures."""
+    yield ModelSpec(
+        name="slice_pooled",
+        summary="A model of pictures for CT volumes: windowed slices, their vectors pooled",
+        target="fieldguide_medical.volume_models:build_slice_pooled",
+        extra=EXTRA,
+        recipe_key="pooling",
+        recipe="fieldguide_medical.volume_models:slice_pooled_settings",
+    )
+    yield ModelSpec(
+        name="inflated",
+        summary="A model of pictures for CT volumes: its kernels given depth",
+        target="fieldguide_medical.volume_models:build_inflated",
+        extra=EXTRA,
+        recipe_key="inflate",
+        recipe="fieldguide_medical.volume_models:inflated_settings",
+    )
+
+
+@hookimpl
 def register_caption_converters() -> Iterable[CaptionConverterSpec]:
     """Offer captions from reports."""
     yield CaptionConverterSpec(
