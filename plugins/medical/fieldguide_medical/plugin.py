@@ -145,6 +145,12 @@ def register_models() -> Iterable[ModelSpec]:
         recipe_key="inflate",
         recipe="fieldguide_medical.volume_models:inflated_settings",
     )
+    yield ModelSpec(
+        name="astra_i3resnet152",
+        summary="An inflated ResNet-152 in three parts, without a text tower",
+        target="fieldguide_medical.astra:build_astra",
+        extra=EXTRA,
+    )
 
 
 @hookimpl

@@ -168,7 +168,9 @@ def _slab(
     """Return voxels at ``origin + i * steps`` of a volume, by MONAI; in double precision."""
     goal = torch.diag(torch.tensor([*steps, 1.0], dtype=torch.float64))
     goal[:3, 3] = torch.tensor(origin, dtype=torch.float64)
-    doubled = torch.from_numpy(np.ascontiguousarray(voxels, dtype=np.float64))
+    # of one voxel torch cannot tell where its centre is: an axis has two at least, on both sides
+    given = np.pad(voxels, [(0, int(length == 1)) for length in voxels.shape], mode="edge")
+    doubled = torch.from_numpy(np.ascontiguousarray(given, dtype=np.float64))
     volume = MetaTensor(doubled[None], affine=torch.eye(4, dtype=torch.float64))
     resample = SpatialResample(
         mode=MODES[contract.interpolation],
@@ -176,8 +178,9 @@ def _slab(
         align_corners=True,
         dtype=torch.float64,
     )
-    turned = resample(volume, dst_affine=goal, spatial_size=shape)
-    return np.asarray(turned.as_tensor().numpy()[0], dtype=np.float32)
+    turned = resample(volume, dst_affine=goal, spatial_size=[max(2, length) for length in shape])
+    found = turned.as_tensor().numpy()[0, : shape[0], : shape[1], : shape[2]]
+    return np.asarray(found, dtype=np.float32)
 
 
 def windowed(inside: NDArray[np.float32], placed: Placed, contract: VolumeContract) -> NDArray[Any]:

@@ -138,8 +138,8 @@ class VolumeContract(Record):
         for name in placed.repairs:
             if name not in allowed:
                 raise ContractError(
-                    f"it would have to be {name} to {_lengths(self.size)} voxels of "
-                    f"{_lengths(self.spacing_mm)} mm, which is not done for this kind of image. "
+                    f"it would have to be {name} to {joined(self.size)} voxels of "
+                    f"{joined(self.spacing_mm)} mm, which is not done for this kind of image. "
                     "Name another --modality or --model."
                 )
         done = sample
@@ -153,31 +153,36 @@ class VolumeContract(Record):
 
     def _checked(self, sample: Sample) -> Three:
         """Return the spacing of a sample that is what this takes."""
-        if sample.spatial_dims != 3:
-            raise ContractError(
-                "it is an image and the model takes a volume. Name a model of images: --model."
-            )
-        if sample.units != self.units or len(sample.bands) != 1:
-            raise ContractError(
-                f"its values are in {sample.units} and the model takes CT in {self.units}. Name a "
-                "model that takes them: --model."
-            )
-        if sample.valid_fraction < self.min_valid_fraction:
-            error = ContractError(
-                f"only {sample.valid_fraction:.1%} of its voxels are valid. Choose a file with "
-                "data."
-            )
-            error.status = "skipped"
-            raise error
+        check_volume(sample, self.units, self.min_valid_fraction)
         spacing = sample.metadata.get("spacing_mm")
         if spacing is None or len(spacing) != 3 or not all(0 < mm < math.inf for mm in spacing):
             raise ContractError(
                 "its voxel spacing is not known, and the model takes voxels of "
-                f"{_lengths(self.spacing_mm)} mm. Read it from NIfTI or DICOM."
+                f"{joined(self.spacing_mm)} mm. Read it from NIfTI or DICOM."
             )
         first, second, third = (float(mm) for mm in spacing)
         return first, second, third
 
 
-def _lengths(numbers: Sequence[float]) -> str:
+def check_volume(sample: Sample, units: str, min_valid_fraction: float) -> None:
+    """Raise ContractError unless a sample is a volume of one band in some units, with data."""
+    if sample.spatial_dims != 3:
+        raise ContractError(
+            "it is an image and the model takes a volume. Name a model of images: --model."
+        )
+    if sample.units != units or len(sample.bands) != 1:
+        raise ContractError(
+            f"its values are in {sample.units} and the model takes CT in {units}. Name a model "
+            "that takes them: --model."
+        )
+    if sample.valid_fraction < min_valid_fraction:
+        error = ContractError(
+            f"only {sample.valid_fraction:.1%} of its voxels are valid. Choose a file with data."
+        )
+        error.status = "skipped"
+        raise error
+
+
+def joined(numbers: Sequence[float]) -> str:
+    """Return lengths as text: 1.5 x 1.5 x 3."""
     return " x ".join(f"{number:.4g}" for number in numbers)
