@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fieldguide.contract import InputContract
     from fieldguide.registry import AdapterRecord
     from fieldguide.tuning.adapter import Adapter
 
@@ -35,8 +36,7 @@ def detail_lines(adapter: Adapter) -> Iterator[str]:
         "method": config.method,
         "base model": f"{config.base.model} (weights {config.base.encoder[:12]})",
         "made for": f"{', '.join(config.scope)}; domain {config.domain}",
-        "input": f"{config.contract.size_px[0]} x {config.contract.size_px[1]} px, "
-                 f"{config.contract.resize}",
+        "input": _input_text(config.contract),
         "strength": f"{config.strength:g} (0 is the base, 1 as trained)",
         "logit scale": f"{config.logit_scale:.3f}",
         "changes": f"{len(adapter.changes)} parameters, {config.trainable_parameters:,} trained "
@@ -57,3 +57,9 @@ def detail_lines(adapter: Adapter) -> Iterator[str]:
 def _few(labels: tuple[str, ...], shown: int = 8) -> str:
     more = f" and {len(labels) - shown} more" if len(labels) > shown else ""
     return f"{', '.join(labels[:shown])}{more}"
+
+
+def _input_text(contract: InputContract | None) -> str:
+    if contract is None:
+        return "volumes, by the contract of the base model"
+    return f"{contract.size_px[0]} x {contract.size_px[1]} px, {contract.resize}"

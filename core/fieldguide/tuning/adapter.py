@@ -73,6 +73,7 @@ class AdapterConfig(Record):
         method: name of the method that trained it, such as "lora"; "combined" for a sum.
         base: the model it changes.
         contract: what the changed encoder takes; as the base's, but another ``resize`` is possible.
+            None for the base's own, as models of volumes have it.
         logit_scale: what cosines are multiplied by before a softmax, at the picked strength.
         strength: the picked one, 0 (the base) to 1 (as trained).
         domain: of the guide that trained it.
@@ -99,7 +100,7 @@ class AdapterConfig(Record):
     summary: str = Field(min_length=1)
     method: str = Field(min_length=1)
     base: AdapterBase
-    contract: InputContract
+    contract: InputContract | None = None
     logit_scale: float = Field(gt=0, allow_inf_nan=False)
     strength: float = Field(default=1.0, ge=0, le=MAX_STRENGTH)
     domain: Name = "general"

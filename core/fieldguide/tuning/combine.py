@@ -92,8 +92,8 @@ def _check_together(first: Adapter, other: Adapter) -> None:
         )
     if left.contract != right.contract:
         raise AdapterError(
-            f"{left.name!r} takes images resized by {left.contract.resize}, {right.name!r} by "
-            f"{right.contract.resize}. Only adapters with one input contract can be added: train "
+            f"{left.name!r} takes images resized by {resize_text(left)}, {right.name!r} by "
+            f"{resize_text(right)}. Only adapters with one input contract can be added: train "
             "both with the same one."
         )
 
@@ -132,3 +132,8 @@ def _config(parts: Sequence[AdapterConfig], weights: Sequence[float], name: str)
         licence_limits="; ".join(limits),
         research_only=any(part.research_only for part in parts),
     )  # fmt: skip
+
+
+def resize_text(config: AdapterConfig) -> str:
+    """Return how an adapter's input is fitted, in a word."""
+    return "its base's contract" if config.contract is None else config.contract.resize

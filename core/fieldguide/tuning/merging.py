@@ -129,7 +129,7 @@ def _text_files(encoder: OpenClipEncoder) -> Iterator[tuple[Path, str]]:
         yield texts.tower / TOWER_CONFIG, f"{beside}/{TOWER_CONFIG}"
 
 
-def _origin(tuned: Tunable, adapter: Adapter, strength: float | None) -> str:
+def _origin(tuned: OpenClipEncoder, adapter: Adapter, strength: float | None) -> str:
     config, contract = adapter.config, tuned.contract
     resize = contract.model_dump().get("resize", "a volume")
     used = config.strength if strength is None else strength

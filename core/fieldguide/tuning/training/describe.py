@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.contract import InputContract
 from fieldguide.data.manifest_windows import COLUMNS, VOLUME_COLUMNS
 from fieldguide.doctor.software import installed_version
 from fieldguide.models.load import lasting_name
@@ -49,13 +50,14 @@ def adapter_of(material: Material, learned: Learned, examples: Examples, folder:
     licence = " AND ".join(dict.fromkeys(part for part in parts if part != UNKNOWN))
     limits = [publishing.licence_limits, record.licence_limits]
     labels = len(set(examples.labels) - {""})
+    own = material.encoder.contract
     made = f"{request.method} of {record.name} on {data_name}"
     config = AdapterConfig(
         name=publishing.name or folder,
         summary=publishing.summary or (f"{made}: {labels} classes" if labels else made),
         method=request.method,
         base=base_of(material.base, model),
-        contract=material.encoder.contract,
+        contract=own if isinstance(own, InputContract) else None,
         logit_scale=material.encoder.logit_scale,
         domain=guide.domain.name,
         modality=modality.name,
