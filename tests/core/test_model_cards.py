@@ -18,7 +18,7 @@ from fieldguide.registry import CoreText, ModelRecord, RegistryError, parse_regi
 RECORDS = [
     record
     for record in get_catalog().registry.models
-    if record.availability == "ready" and record.files  # a widened model has its base's
+    if record.availability == "ready" and "join" in record.files  # others are not trained here
 ]
 RESEARCH = [record for record in RECORDS if record.research_only]
 

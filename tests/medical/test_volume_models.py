@@ -72,11 +72,11 @@ def test_volumes_are_classified_embedded_indexed_and_found(name: str, folder: Pa
     rows = guide.classify([with_ball, without], ["a ball", "nothing"])
     assert [row.status for row in rows] == ["ok", "ok"]
     guide.embed([with_ball, without], folder / "ct.parquet")
-    guide.index([with_ball, without], folder / "ct.fg")
-    first = guide.search(folder / "ct.fg", image=without, k=2)[0]
+    index = guide.index([with_ball, without], folder / "ct.fg")
+    first = index.search(image=without, k=2)[0]
     assert first.path == str(without)
     assert first.similarity == pytest.approx(1, abs=1e-5)
-    assert len(guide.search(folder / "ct.fg", "a ball", k=2)) == 2
+    assert len(index.search("a ball", k=2)) == 2
 
 
 def test_the_command_line_takes_the_same_file(folder: Path) -> None:
