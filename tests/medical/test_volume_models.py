@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import fieldguide
 from fieldguide.cli import cli
 from fieldguide.errors import UnknownNameError, UsageError
+from fieldguide.guides import Guide
 from fieldguide.models.computing import image_side
 from fieldguide.models.load import load_encoder, named_model
 from fieldguide.plugins import get_catalog
@@ -68,7 +69,7 @@ def run(*arguments: object) -> Any:
 @pytest.mark.parametrize("name", ["slices.yaml", "inflated.yaml"])
 def test_volumes_are_classified_embedded_indexed_and_found(name: str, folder: Path) -> None:
     with_ball, without = (write_ct(folder / f"{n}.nii.gz", n, ball=n == 0) for n in (0, 1))
-    guide = fieldguide.guide("medical", modality="ct_volume", model=str(folder / name))
+    guide = Guide("medical", modality="ct_volume", model=str(folder / name), show_paths=True)
     rows = guide.classify([with_ball, without], ["a ball", "nothing"])
     assert [row.status for row in rows] == ["ok", "ok"]
     guide.embed([with_ball, without], folder / "ct.parquet")

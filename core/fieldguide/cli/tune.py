@@ -23,7 +23,7 @@ PLACES = ("-o", "--output", "--frozen", "--tensorboard", "--checkpoint-s", "--ke
 """Options with a value that the result does not depend on."""
 SKIPPED = ("unreadable", "left_out")
 """Codes of findings that say of rows that they were not used."""
-GUIDE_OPTIONS = ("domain", "modality", "model", "root")
+GUIDE_OPTIONS = ("domain", "modality", "model", "root", "show_paths", "show_columns")
 
 
 def _folder(name: str, text: str) -> Callable[[Any], Any]:

@@ -95,12 +95,7 @@ def load_i3resnet(parts: Sequence[Path], blocks: tuple[int, int, int, int]) -> I
     """
     network = I3ResNet(blocks)
     try:
-        content = torch.load(_joined(parts), map_location="cpu", weights_only=True)
-        state: dict[str, Any] = content["state_dict"]
-        floats = {name: tensor.float() for name, tensor in state.items() if UNUSED not in name}
-        missing, unexpected = network.load_state_dict(floats, strict=False, assign=True)
-        if unexpected or any(UNUSED not in name for name in missing):
-            raise ValueError(f"{len(unexpected)} tensors are unknown")
+        _fill(network, parts)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError,
             UnpicklingError) as error:  # fmt: skip
         raise WeightsError(
@@ -110,6 +105,20 @@ def load_i3resnet(parts: Sequence[Path], blocks: tuple[int, int, int, int]) -> I
         ) from error
     network.eval().requires_grad_(False).fuse()
     return network
+
+
+def _fill(network: I3ResNet, parts: Sequence[Path]) -> None:
+    """Give a network the tensors of a checkpoint, whose own copies are freed on return.
+
+    Raises:
+        ValueError, KeyError, RuntimeError: they are not those of the network, all of them.
+    """
+    content = torch.load(_joined(parts), map_location="cpu", weights_only=True)
+    state: dict[str, Any] = content["state_dict"]
+    floats = {name: tensor.float() for name, tensor in state.items() if UNUSED not in name}
+    missing, unexpected = network.load_state_dict(floats, strict=False, assign=True)
+    if unexpected or any(UNUSED not in name for name in missing):
+        raise ValueError(f"{len(unexpected)} tensors are unknown")
 
 
 def _joined(parts: Sequence[Path]) -> io.BytesIO:

@@ -124,27 +124,6 @@ def register_models() -> Iterable[ModelSpec]:
         recipe_key="inflate",
         recipe="fieldguide_medical.volume_models:inflated_settings",
     )
-
-
-@hookimpl
-def register_models() -> Iterable[ModelSpec]:
-    """Offer models of volumes that are made from a model of pictures."""
-    yield ModelSpec(
-        name="slice_pooled",
-        summary="A model of pictures for CT volumes: windowed slices, their vectors pooled",
-        target="fieldguide_medical.volume_models:build_slice_pooled",
-        extra=EXTRA,
-        recipe_key="pooling",
-        recipe="fieldguide_medical.volume_models:slice_pooled_settings",
-    )
-    yield ModelSpec(
-        name="inflated",
-        summary="A model of pictures for CT volumes: its kernels given depth",
-        target="fieldguide_medical.volume_models:build_inflated",
-        extra=EXTRA,
-        recipe_key="inflate",
-        recipe="fieldguide_medical.volume_models:inflated_settings",
-    )
     yield ModelSpec(
         name="astra_i3resnet152",
         summary="An inflated ResNet-152 in three parts, without a text tower",
