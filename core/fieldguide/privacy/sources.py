@@ -78,7 +78,7 @@ def add_sources(path: Path, new: Mapping[str, Source]) -> None:
         StoreError: an id would mean two files; the file is another's, or cannot be written.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.parent / f".{path.name}.lock"
         with filelock.FileLock(lock, timeout=SECONDS_TO_WAIT, mode=0o600):
             known = read_sources(path)
