@@ -178,7 +178,7 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
             tuple(scores),
             int((together == EMPTY).sum()), int((together == FAILED).sum()), tuple(faults),
         )  # fmt: skip
-        return scored, _best(scored, opened, search)
+        return scored, _best(scored, opened, search, reader)
 
 
 def _say_if_one(item: Item, grids: Sequence[WindowGrid]) -> None:
@@ -189,7 +189,7 @@ def _say_if_one(item: Item, grids: Sequence[WindowGrid]) -> None:
         )  # fmt: skip
 
 
-def _best(scored: Scored, opened: Windowed, search: Search) -> list[Region]:
+def _best(scored: Scored, opened: Windowed, search: Search, reader: Reader) -> list[Region]:
     """Return the best regions of each query in one source, without ranks."""
     boxes = np.concatenate([grid.boxes() for grid in scored.grids])
     values = np.concatenate(scored.scores)
@@ -200,7 +200,8 @@ def _best(scored: Scored, opened: Windowed, search: Search) -> list[Region]:
             first, behind = np.split(boxes[place], 2)
             window = Window(tuple(first.tolist()), tuple((behind - first).tolist()))
             score = float(values[place, column])
-            regions.append(Region(text, 0, score, scored.path, window, opened.place(window)))
+            place_facts = reader.open_facts(opened.place(window))
+            regions.append(Region(text, 0, score, scored.path, window, place_facts))
     return regions
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fieldguide.data.files import exists
-from fieldguide.data.manifest_windows import COLUMNS as WINDOW_COLUMNS
+from fieldguide.data.manifest_windows import COLUMNS, VOLUME_COLUMNS
 from fieldguide.data.windows import EMPTY
 from fieldguide.errors import FieldguideError, UsageError
 from fieldguide.privacy.ids import is_item_id, item_id, real_path, value_id
@@ -31,6 +31,7 @@ from fieldguide.privacy.words import HiddenWords
 if TYPE_CHECKING:
     from fieldguide.data.inputs import Item
 
+WINDOW_COLUMNS = (*COLUMNS, *VOLUME_COLUMNS)
 OPEN_COLUMNS = frozenset({"label", "labels", "split", *WINDOW_COLUMNS})
 """Columns of a manifest that are no one's secret by their meaning."""
 ALWAYS_OPEN = frozenset({EMPTY, *WINDOW_COLUMNS})

@@ -16,7 +16,7 @@ from fieldguide.specs import (
     OptionSpec,
     WriterSpec,
 )
-from fieldguide_medical.open_facts import OPEN_FACTS
+from fieldguide_medical.privacy_offers import OPEN_FACTS, PRIVACY_COMMANDS
 from fieldguide_medical.report_offers import REPORT_COMMANDS, REPORT_CONVERTERS, REPORT_WRITERS
 
 if TYPE_CHECKING:
@@ -172,3 +172,4 @@ def register_writers() -> Iterable[WriterSpec]:
 def register_commands() -> Iterable[CommandSpec]:
     """Offer ``fieldguide medical NAME``."""
     yield from REPORT_COMMANDS
+    yield from PRIVACY_COMMANDS

@@ -1,0 +1,1 @@
+"""Copies of DICOM and NIfTI files without what tells of a person."""

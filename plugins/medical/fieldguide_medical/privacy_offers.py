@@ -1,0 +1,34 @@
+"""What keeps patients private: facts that may stand in results, and copies without names.
+
+Facts are geometry and numbers of the picture. Everything else that a reader may find (dates, names, identifiers, places, free text) stays out of
+rows, indexes and records. A new reader adds the names of its facts here; each must be a number, a
+tuple of numbers, or a word out of a fixed list.
+"""
+
+from __future__ import annotations
+
+from fieldguide.specs import CommandSpec
+
+OPEN_FACTS = (
+    # where a window lies
+    "geometry", "x_mm", "y_mm", "z_mm", "slice_first", "slice_last",
+    # size and scale
+    "affine", "microns_per_pixel", "mpp", "orientation_of_file", "pixel_size_m", "shape",
+    "slice_count", "spacing_mm", "width_px", "height_px", "magnification", "level_count",
+    # of the values
+    "bits_stored", "fraction_below_minus_200", "hu_max", "hu_min", "range_shown", "view_from",
+    "window_center", "window_width", "windows_in_file",
+    "tissue_fraction",
+    # words out of a fixed list; see descriptions.py
+    "series_description",
+)  # fmt: skip
+
+PRIVACY_COMMANDS = (
+    CommandSpec(
+        name="export",
+        domain="medical",
+        summary="Copies DICOM and NIfTI files without names, dates and identifiers",
+        target="fieldguide_medical.commands.export:export",
+        extra="medical",
+    ),
+)
