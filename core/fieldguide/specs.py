@@ -368,6 +368,7 @@ class DomainSpec(Offer):
             salted ids in their place, and a private ``sources.parquet`` says what they mean.
         open_facts: names of the facts of a file that may stand in results where sources are
             private; all others are left out.
+        quoting_loggers: of libraries that log what files hold; silent where sources are private.
     """
 
     kind: ClassVar[str] = "domain"
@@ -380,6 +381,7 @@ class DomainSpec(Offer):
     pair_words: ResourcePath | None = None
     private_sources: bool = False
     open_facts: tuple[Name, ...] = ()
+    quoting_loggers: tuple[str, ...] = ()
 
 
 class ModelSpec(Spec):

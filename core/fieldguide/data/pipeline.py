@@ -184,10 +184,15 @@ class Reader:
         return dict(facts) if self.private is None else self.private.open_facts(facts)
 
     def _thumbnail(self, sample: Sample) -> bytes | None:
-        return self.preview_of(sample) if self.thumbnails and not sample.withheld else None
+        return self.preview_of(sample) if self.thumbnails else None
 
     def preview_of(self, sample: Sample) -> bytes | None:
-        """Return a small JPEG, or None when the sample has no display values of RGB or gray."""
+        """Return a small JPEG, or None when the sample has no display values of RGB or gray.
+
+        There is none either of a sample whose pictures are withheld.
+        """
+        if sample.withheld:
+            return None
         if self.preview is not None:
             return thumbnail(self.preview(sample))
         shown = ("gray",) if sample.bands == ("gray",) else RGB

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.errors import StoreError
+from fieldguide.privacy.logs import silence
 from fieldguide.privacy.names import PrivateNames
 from fieldguide.privacy.sources import state_sources
 
@@ -21,6 +22,7 @@ def names_of(domain: DomainSpec, shown: Iterable[str] = ()) -> PrivateNames | No
     """Return what gives the sources of a domain their ids; None where their paths are shown."""
     if not domain.private_sources:
         return None
+    silence(domain.quoting_loggers)
     return PrivateNames(state_sources(), shown=shown, facts=domain.open_facts)
 
 

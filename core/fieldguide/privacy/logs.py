@@ -8,6 +8,8 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fieldguide.privacy.words import HiddenWords
 
 _hidden: weakref.WeakSet[HiddenWords] = weakref.WeakSet()
@@ -22,6 +24,16 @@ def keep_out_of_logs(words: HiddenWords) -> None:
         if not _is_installed.is_set():
             logging.setLogRecordFactory(_without_names(logging.getLogRecordFactory()))
             _is_installed.set()
+
+
+def silence(loggers: Iterable[str]) -> None:
+    """Let loggers say nothing: their messages quote what files hold, which is not known here."""
+    for name in loggers:
+        logging.getLogger(name).addFilter(_nothing)  # adding it twice is adding it once
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
 
 
 def _without_names(make: Any) -> Any:

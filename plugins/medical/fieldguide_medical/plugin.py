@@ -26,6 +26,8 @@ api = 1
 
 EXTRA = "medical"
 VOLUME_WINDOWS = "fieldguide_medical.volume_windows:open_volume_windows"
+QUOTING_LOGGERS = ("pydicom", "nibabel.global", "tifffile", "PIL.Image", "PIL.PngImagePlugin",
+                   "PIL.TiffImagePlugin")  # fmt: skip
 CLASS_SETS = ("lung_histology", "ct_rate_18", "ct_rate_18_ctclip", "merlin_abdomen_30",
               "chest_xray_14")  # fmt: skip
 
@@ -77,6 +79,7 @@ def register_domains() -> Iterable[DomainSpec]:
         demo="fieldguide_medical.demo:demo_sets",
         private_sources=True,
         open_facts=OPEN_FACTS,
+        quoting_loggers=QUOTING_LOGGERS,
     )
 
 

@@ -9,10 +9,15 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+from fieldguide.testing import write_tiny_checkpoint
+from fieldguide_medical.tiles import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,3 +166,53 @@ def own_salt(
     monkeypatch.setenv("FIELDGUIDE_SALT_FILE", str(home / "salt"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     return lambda: home / "state"
+
+
+@pytest.fixture(scope="session")
+def planted_tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder named after a patient with stained tiles, a manifest, and what is broken."""
+    folder = tmp_path_factory.mktemp("tiles") / f"{NAME} {FIRST}"
+    folder.mkdir()
+    chunk = PngInfo()
+    chunk.add_text("Comment", f"{NAME} {MRN}")
+    exif = Image.Exif()
+    for tag, value in {
+        0x013B: NAME,
+        0x010E: f"{NAME} {MRN}",
+        0x0132: "1957:04:13 10:11:12",
+    }.items():
+        exif[tag] = value
+    lines = ["path,label,patient,age,born,findings"]
+    for label, draw in RECIPES.items():
+        for number in range(1, 4):
+            picture = draw(number).resize((96, 96))
+            name = f"{NAME}^{FIRST}_{label[:9]}_{number}"
+            path = folder / (f"{name}.png" if number % 2 else f"{name}.jpg")
+            picture.save(path, exif=exif, **({"pnginfo": chunk} if number % 2 else {}))
+            lines.append(f"{path.name},{label},{MRN},{FIRST},{DATE},Glands with {number} cells.")
+    (folder / f"{NAME}.csv").write_text("\n".join(lines) + "\n")
+    (folder / f"{NAME}_broken.csv").write_text(
+        "path,id,label,patient\n"
+        f"{NAME}_gone.png,{MRN},benign lung tissue,{NAME}\n"
+        f"{NAME}_other.png,{MRN},benign lung tissue,{NAME}\n"
+        f"../../{FIRST}/x.png,,benign lung tissue,{NAME}\n"
+        f",,{NAME},\n"
+        f"{NAME}^{FIRST}_benign lu_1.png,{MRN}9,benign lung tissue,{NAME},too many\n"
+        f"{NAME}^{FIRST}_benign lu_1.png,,{NAME} not a label,{NAME}\n"
+    )
+    (folder / f"{NAME}_cut.png").write_bytes(next(folder.glob("*.png")).read_bytes()[:200])
+    (folder / f"{NAME}_empty.jpg").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of pictures, ``tiny``, and one of volumes, ``slices.yaml``."""
+    folder = tmp_path_factory.mktemp("models")
+    write_tiny_checkpoint(folder / "tiny")
+    (folder / "slices.yaml").write_text(
+        "base: ./tiny\n"
+        "contract: {like: chest_slices, spacing_mm: [2, 2, 2], size: [32, 32, 16]}\n"
+        "pooling: mean\n"
+    )
+    return folder

@@ -1,0 +1,268 @@
+"""Names are planted in every tag, file and folder, and looked for in all that comes out.
+
+The real command line runs in this process, at the most talkative level of all logs, over good and
+broken files; then every byte and value of every output, and all that was said, is searched. Only
+``sources.parquet`` may hold what was planted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fieldguide.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LABELS = ("--label", "benign lung tissue", "--label", "lung adenocarcinoma",
+          "--label", "lung squamous cell carcinoma")  # fmt: skip
+SOURCES = "sources.parquet"
+
+
+class Trace:
+    """Runs commands in a folder and remembers all that they say."""
+
+    def __init__(self, folder: Path, models: Path, capture: Any, caplog: Any, patch: Any) -> None:
+        self.folder, self.models = folder, models
+        self._capture, self._caplog, self._patch = capture, caplog, patch
+        self.said: list[str] = []
+        self.codes: list[int] = []
+
+    def run(self, *words: object, model: str | None = "tiny") -> str:
+        """Run a command; return what it printed."""
+        arguments = [str(word) for word in words]
+        if model is not None:
+            arguments += ["--model", str(self.models / model), "--out-of-scope"]
+        self._patch.setattr(sys, "argv", ["fieldguide", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+            raise SystemExit(0)
+        printed = self._capture.readouterr()
+        self.codes.append(int(stopped.value.code or 0))
+        self.said += [printed.out, printed.err]
+        return str(printed.out + printed.err)
+
+    def tiles(self, command: str, *words: object) -> str:
+        """Run a command of the domain on tiles."""
+        return self.run(command, *words, "--domain", "medical", "--modality", "histology_tile")
+
+    def everything(self) -> dict[str, bytes]:
+        """Return all that came out, by where: texts, names of files, bytes and values of files."""
+        found = {"said": "\n".join(self.said).encode(), "logs": self._caplog.text.encode()}
+        for path in self.folder.rglob("*"):
+            place = str(path.relative_to(self.folder))
+            found[f"name of {place}"] = place.encode()
+            if path.is_file() and path.name != SOURCES:
+                found[place] = path.read_bytes()
+                found[f"{place} read"] = read_back(path)
+        return found
+
+    def leaks(self, words: tuple[str, ...]) -> list[str]:
+        """Return what was planted and where it came out."""
+        return [
+            f"{word} in {place}: {around(content, word)}"
+            for place, content in self.everything().items()
+            for word in words
+            if word.encode() in content
+        ]
+
+
+def around(content: bytes, word: str) -> str:
+    place = content.index(word.encode())
+    return content[max(0, place - 60) : place + 60].decode("utf-8", "replace")
+
+
+def read_back(path: Path) -> bytes:
+    """Return the values of a packed file as text."""
+    if path.suffix == ".gz":
+        return gzip.decompress(path.read_bytes())
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        return repr((table.schema.metadata, as_text(table))).encode()
+    if path.parent.suffix == ".fg" and path.name == "index.json":
+        table = lancedb.connect(str(path.parent)).open_table("items").to_arrow()
+        return as_text(table).encode()
+    return b""
+
+
+def as_text(table: pa.Table) -> str:
+    shown = [name for name in table.column_names if name != "vector"]
+    return repr(table.select(shown).to_pylist())
+
+
+@pytest.fixture
+def trace(
+    tmp_path: Path,
+    tiny_models: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Trace]:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    caplog.set_level(logging.DEBUG)
+    yield Trace(folder, tiny_models, capsys, caplog, monkeypatch)
+
+
+def private_lists(folder: Path) -> list[Path]:
+    return list(folder.rglob(SOURCES))
+
+
+def test_classify_of_pictures_names_nobody(
+    trace: Trace, planted_tiles: Path, planted_words: tuple[str, ...]
+) -> None:
+    trace.tiles("classify", planted_tiles, *LABELS)
+    manifest = planted_tiles / "Quuxley.csv"
+    for name in ("a.csv", "a.json", "a.jsonl", "a.parquet", "a.html"):
+        trace.tiles("classify", manifest, planted_tiles / "*_cut.png", *LABELS, "-o", name)
+    assert set(trace.codes) == {3}
+    assert trace.leaks(planted_words) == []
+    (kept,) = private_lists(trace.folder)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert "Quuxley" in as_text(pq.read_table(kept))
+
+
+def test_the_owner_can_look_an_id_up(trace: Trace, planted_tiles: Path) -> None:
+    trace.tiles("classify", planted_tiles / "Quuxley.csv", *LABELS, "-o", "a.csv")
+    identity = (trace.folder / "a.csv").read_text().splitlines()[1].partition(",")[0]
+    assert "Quuxley" in trace.run("sources", identity, "--in", ".", model=None)
+    shown = trace.tiles("classify", planted_tiles, *LABELS, "--show-paths")
+    assert "Quuxley" in shown
+
+
+def test_embed_index_and_search_name_nobody(
+    trace: Trace, planted_tiles: Path, planted_words: tuple[str, ...]
+) -> None:
+    manifest = planted_tiles / "Quuxley.csv"
+    picture = next(planted_tiles.glob("*_1.png"))
+    trace.tiles("embed", manifest, "-o", "v.parquet")
+    trace.tiles("embed", manifest, "-o", "v.parquet")
+    trace.tiles("classify", "v.parquet", *LABELS, "-o", "of_vectors.csv")
+    trace.tiles("index", planted_tiles, manifest, "-o", "i.fg")
+    trace.run("search", "i.fg", "glands", "-o", "hits.html", model=None)
+    trace.run("search", "i.fg", "--image", picture, "-o", "hits.csv", model=None)
+    trace.run("search", "i.fg", "glands", "--image", picture, "-o", "both.json", model=None)
+    trace.run("search", "i.fg", "glands", "--where", 'path like "%Quuxley%"', model=None)
+    trace.tiles("index", planted_tiles, "-o", "w.fg", "--window", "48")
+    assert set(trace.codes) == {0, 3}
+    assert "0 embedded, 9 kept" in "".join(trace.said)
+    assert trace.leaks(planted_words) == []
+    hits = (trace.folder / "hits.csv").read_text().splitlines()
+    assert "item-" in hits[1]
+
+
+def test_evaluate_tune_and_captions_name_nobody(
+    trace: Trace, planted_tiles: Path, planted_words: tuple[str, ...]
+) -> None:
+    manifest = planted_tiles / "Quuxley.csv"
+    grouped = ("--group-column", "patient")
+    trace.tiles("evaluate", manifest, "-o", "e.html", *grouped, "--where", "age like 'Z%'")
+    trace.tiles("evaluate", manifest, "-o", "e.json", "--group-column", "path")
+    trace.run("captions", manifest, "--converter", "report_sentences", "-o", "c.csv", model=None)
+    trace.tiles("tune", manifest, "-o", "adapter", "--group-column", "path", "--method", "probe")
+    trace.tiles("tune", "c.csv", "--caption-column", "caption", "-o", "third", "--dry-run")
+    assert set(trace.codes) == {0}, trace.said  # ids in a manifest of ours mean their files
+    trace.tiles("tune", planted_tiles, "-o", "other", *grouped, "--dry-run")
+    assert trace.leaks(planted_words) == []
+
+
+def test_volumes_name_nobody(
+    trace: Trace, planted_series: Path, planted_nifti: Path, planted_words: tuple[str, ...]
+) -> None:
+    both = (planted_series, planted_nifti)
+    ct = ("--domain", "medical", "--modality", "ct_volume")
+    two = ("--label", "cyst", "--label", "stone")
+    trace.run("classify", *both, *two, *ct, "-o", "refused.csv", model=None)
+    trace.run("classify", *both, *two, *ct, "-o", "a.json", model="slices.yaml")
+    trace.run("classify", planted_series.parent.parent, *two, *ct, model="slices.yaml")
+    trace.run("embed", *both, *ct, "-o", "v.parquet", model="slices.yaml")
+    trace.run("index", *both, *ct, "-o", "i.fg", model="slices.yaml")
+    trace.run("search", "i.fg", "a cyst", "-o", "hits.html", model=None)
+    for number, volume in enumerate(both):
+        outputs = (word for e in ("csv", "nii.gz", "slices.csv", "json")
+                   for word in ("-o", f"found{number}.{e}"))  # fmt: skip
+        trace.run("locate", volume, "a cyst", *ct, *outputs, model="slices.yaml")
+        trace.run("show", volume, "--domain", "medical", "-o", f"s{number}.jpg", model=None)
+    assert trace.leaks(planted_words) == []
+    assert trace.codes[1] == 0, trace.said
+
+
+def test_errors_about_the_call_name_nobody(
+    trace: Trace, planted_tiles: Path, planted_words: tuple[str, ...]
+) -> None:
+    manifest, broken = planted_tiles / "Quuxley.csv", planted_tiles / "Quuxley_broken.csv"
+    empty = planted_tiles / "Zebedee Quuxley"
+    empty.mkdir(exist_ok=True)
+    trace.tiles("classify", broken, *LABELS)
+    trace.tiles("classify", broken, *LABELS, "-o", "broken.csv")
+    for missing in ("gone.png", "*.tif", "Zebedee Quuxley", "gone.csv", "[!]?.png"):
+        trace.tiles("classify", planted_tiles / missing, *LABELS)
+        trace.tiles("index", planted_tiles / missing, "-o", "i.fg")
+        trace.tiles("locate", planted_tiles / missing, "glands")
+        trace.tiles("evaluate", planted_tiles / missing)
+        trace.tiles("tune", planted_tiles / missing, "-o", "adapter", "--dry-run")
+    trace.run("classify", planted_tiles, *LABELS, "--domain", "medical")
+    trace.tiles("evaluate", manifest, "--label-column", "nothing")
+    trace.tiles("evaluate", manifest, "--group-column", "nothing")
+    trace.tiles("evaluate", broken)
+    trace.tiles("tune", broken, "-o", "adapter", "--dry-run", "--group-column", "patient")
+    trace.tiles("tune", manifest, "-o", "adapter", "--dry-run", "--caption-column", "nothing")
+    trace.tiles("embed", manifest, "-o", "v.txt")
+    trace.run("show", planted_tiles / "Quuxley_cut.png", "--domain", "medical", model=None)
+    trace.run("captions", broken, "--converter", "report_sentences", model=None)
+    assert 0 not in trace.codes
+    assert trace.leaks(planted_words) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mutated_files_name_nobody(
+    trace: Trace, planted_series: Path, planted_nifti: Path, planted_words: tuple[str, ...],
+    tmp_path: Path, seed: int,
+) -> None:  # fmt: skip
+    chance = np.random.default_rng(seed)
+    folder = tmp_path / "Quuxley"
+    folder.mkdir()
+    small = min(planted_series.iterdir(), key=lambda path: path.stat().st_size)
+    plain = gzip.decompress(planted_nifti.read_bytes())
+    for number in range(8):
+        for name, content in (("dcm", small.read_bytes()), ("nii", plain)):
+            data = bytearray(content)
+            for place in chance.integers(0, len(data), 12):
+                data[place] = chance.integers(256)
+            cut = int(chance.integers(len(data) // 2, len(data) + 1))
+            below = folder / f"Zebedee{number}" if name == "dcm" else folder
+            below.mkdir(exist_ok=True)
+            (below / f"Quuxley{number}.{name}").write_bytes(bytes(data[:cut]))
+    ct = ("--domain", "medical", "--modality", "ct_volume")
+    two = ("--label", "cyst", "--label", "stone")
+    trace.run("classify", folder, *two, *ct, "-o", "a.csv", model="slices.yaml")
+    trace.run("index", folder, *ct, "-o", "i.fg", model="slices.yaml")
+    trace.run("medical", "export", folder, "-o", "given", model=None)
+    assert trace.leaks(planted_words) == []
+
+
+def test_a_process_of_its_own_names_nobody(
+    trace: Trace, planted_tiles: Path, planted_words: tuple[str, ...]
+) -> None:
+    command = [
+        *(sys.executable, "-m", "fieldguide", "classify", str(planted_tiles), *LABELS),
+        *("--domain", "medical", "--modality", "histology_tile", "--out-of-scope"),
+        *("--model", str(trace.models / "tiny"), "-o", "a.csv"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    trace.said += [done.stdout, done.stderr]
+    assert done.returncode == 3, done.stderr
+    assert trace.leaks(planted_words) == []
