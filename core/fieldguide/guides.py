@@ -7,7 +7,6 @@ function ``fieldguide.guide``.
 from __future__ import annotations
 
 import copy
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -537,7 +536,7 @@ class Guide:
         """Return the record of how a result was made."""
         encoder = plan.encoder
         if self.private is not None:
-            facts = self.private.scrubbed({"command": sys.argv, **facts})
+            facts = self.private.scrubbed(facts)
         return make_provenance(
             **self.about(plan) | {"model": plan.record.model_dump() if plan.record else None},
             space=None if encoder is None else encoder.space.model_dump(),

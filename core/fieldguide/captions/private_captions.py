@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +50,6 @@ def hide_captions(made: CaptionRows, private: PrivateNames) -> CaptionRows:
         dataclasses.replace(row, path=names[row.path], source=names[row.source]) for row in made
     ]
     skipped = [(names[path], private.scrub(reason)) for path, reason in made.skipped]
-    facts = private.scrubbed({"command": sys.argv, **made.provenance})
+    facts = private.scrubbed(made.provenance)
     facts["skipped"] = [{"path": name, "reason": reason} for name, reason in skipped]
     return CaptionRows(rows, skipped, facts)

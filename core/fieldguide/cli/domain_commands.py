@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from fieldguide.plugins import Catalog
     from fieldguide.specs import CommandSpec
+
+_TYPED = "fieldguide.typed"
 
 
 class RootGroup(click.Group):
@@ -28,6 +31,26 @@ class DomainGroup(click.Group):
     def __init__(self, name: str, help_text: str, specs: dict[str, CommandSpec]) -> None:
         super().__init__(name, help=help_text)
         self.specs = specs
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember what was typed, so that a private domain can keep it out of errors."""
+        ctx.meta[_TYPED] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; errors of a private domain do not name the files that were typed."""
+        from fieldguide.data.files import exists  # only when a command runs
+        from fieldguide.plugins import get_catalog
+        from fieldguide.privacy.domains import names_of
+
+        domains = get_catalog().domains
+        name = str(self.name).replace("-", "_")
+        private = names_of(domains[name]) if name in domains else None
+        if private is None:
+            return super().invoke(ctx)
+        private.typed([word for word in ctx.meta[_TYPED] if exists(Path(word))])
+        with private.kept_out_of_errors():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return their names, sorted."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.files import atomic_path
@@ -66,9 +65,7 @@ def filter_pairs(
     )
     texts = TEXT_COLUMNS if caption_column is None else (caption_column,)
     pairs = pairs_of(guide.find(manifest, shown=texts), caption_column)
-    command = sys.argv if guide.private is None else guide.private.scrubbed(sys.argv)
     facts = make_provenance(
-        command=command,
         domain=guide.domain.name,
         words=used.model_dump(),
         min_side_px=min_side_px,

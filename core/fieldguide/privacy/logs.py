@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fieldguide.privacy.words import HiddenWords
 
@@ -30,6 +31,12 @@ def silence(loggers: Iterable[str]) -> None:
     """Let loggers say nothing: their messages quote what files hold, which is not known here."""
     for name in loggers:
         logging.getLogger(name).addFilter(_nothing)  # adding it twice is adding it once
+
+
+def without_names(words: Sequence[str]) -> list[str]:
+    """Return the words of a command without what is hidden at the moment."""
+    hidden = list(_hidden)
+    return [functools.reduce(lambda text, names: names.without(text), hidden, w) for w in words]
 
 
 def _nothing(_record: logging.LogRecord) -> bool:

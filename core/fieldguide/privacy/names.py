@@ -159,6 +159,9 @@ class PrivateNames:
                 raise
             raise type(error)(text) from None
         except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):  # of click
+                error.message = self.scrub(message)  # type: ignore[attr-defined]  # it has one
+                raise
             text = self.scrub(f"{type(error).__name__}: {error}")
             if text == f"{type(error).__name__}: {error}":
                 raise

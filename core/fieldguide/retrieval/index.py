@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.store_job import fill
@@ -135,7 +134,7 @@ class Index:
 
     def _facts(self, space: SpaceId, **facts: Any) -> dict[str, Any]:
         if self.guide.private is not None:
-            facts = self.guide.private.scrubbed({"command": sys.argv, **facts})
+            facts = self.guide.private.scrubbed(facts)
         return make_provenance(
             index=str(self.store.folder),
             domain=self.guide.domain.name,

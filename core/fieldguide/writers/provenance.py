@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.files import atomic_path
+from fieldguide.privacy.logs import without_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,11 @@ def make_provenance(**facts: Any) -> dict[str, Any]:
     """Return the facts with the versions, the time (UTC) and the command of this process."""
     return {
         "made_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
+        "command": without_names(sys.argv),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        **facts,  # with a command of its own where that one names private files
+        **facts,
     }
 
 

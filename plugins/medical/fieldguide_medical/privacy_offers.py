@@ -1,8 +1,8 @@
 """What keeps patients private: facts that may stand in results, and copies without names.
 
-Facts are geometry and numbers of the picture. Everything else that a reader may find (dates, names, identifiers, places, free text) stays out of
-rows, indexes and records. A new reader adds the names of its facts here; each must be a number, a
-tuple of numbers, or a word out of a fixed list.
+Facts are geometry and numbers of the picture. Everything else that a reader may find (dates, names,
+identifiers, places, free text) stays out of rows, indexes and records. A new reader adds the names
+of its facts here; each must be a number, a tuple of numbers, or a word out of a fixed list.
 """
 
 from __future__ import annotations

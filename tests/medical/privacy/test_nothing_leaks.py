@@ -227,6 +227,21 @@ def test_errors_about_the_call_name_nobody(
     assert trace.leaks(planted_words) == []
 
 
+def test_commands_of_the_domain_name_nobody(
+    trace: Trace, planted_tiles: Path, planted_series: Path, planted_words: tuple[str, ...]
+) -> None:
+    # a table without patients' columns, in a folder named after one
+    reports = planted_tiles / "Quuxley reports.csv"
+    reports.write_text("report,name\nNo pleural effusion.,a\n")
+    trace.run("medical", "findings", reports, "-o", "f.csv", model=None)
+    trace.run("medical", "findings", reports, "--text-column", "none", model=None)
+    trace.run("medical", "findings", planted_tiles / "Quuxley_cut.png", model=None)
+    trace.run("medical", "export", planted_series, "-o", planted_series / "in", model=None)
+    assert trace.codes[0] == 0
+    assert 0 not in trace.codes[1:]
+    assert trace.leaks(planted_words) == []
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_mutated_files_name_nobody(
     trace: Trace, planted_series: Path, planted_nifti: Path, planted_words: tuple[str, ...],
