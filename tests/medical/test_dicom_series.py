@@ -110,6 +110,20 @@ def test_a_single_file_is_a_volume_of_one_slice(tmp_path: Path) -> None:
     assert sample.metadata["spacing_mm"] == pytest.approx((0.75, 0.5, 4.0))
 
 
+def test_a_single_file_beside_its_series_is_not_taken_for_a_volume(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "s", good_slices())
+    with pytest.raises(ContractError, match=r"one slice of a series\. Name its folder"):
+        DicomSeriesLoader()(sorted(folder.iterdir())[1])
+
+
+def test_a_lone_slice_that_states_no_thickness_is_refused(tmp_path: Path) -> None:
+    ds = make_slice(0)
+    del ds.SliceThickness
+    ds.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    with pytest.raises(ContractError, match="does not state its thickness"):
+        DicomSeriesLoader()(tmp_path / "a.dcm")
+
+
 def test_files_without_a_suffix_are_known_by_their_mark(tmp_path: Path) -> None:
     folder = write_series(tmp_path / "s", good_slices())
     for path in list(folder.iterdir()):
@@ -154,21 +168,48 @@ def shrink(slices: list[FileDataset]) -> None:
     slices[2].PixelData = stored_values(2)[1:].tobytes()
 
 
+def double_with_other_pixels(slices: list[FileDataset]) -> None:
+    slices.append(make_slice(2))
+    slices[-1].PixelData = stored_values(9).tobytes()
+
+
+def double_nearly(slices: list[FileDataset]) -> None:
+    slices.append(make_slice(2))
+    slices[-1].ImagePositionPatient[2] += 0.1
+
+
+def widen_the_last_gap(slices: list[FileDataset]) -> None:
+    slices[-1].ImagePositionPatient[2] += 1.2
+
+
+def drift(slices: list[FileDataset]) -> None:
+    """Ten gaps of 2.5 mm, then twenty of 2.725 mm: each is within 10% of the others."""
+    heights = np.concatenate([2.5 * np.arange(11), 25 + 2.725 * np.arange(1, 21)])
+    slices[:] = [make_slice(number) for number in range(len(heights))]
+    for ds, height in zip(slices, heights, strict=True):
+        ds.ImagePositionPatient = [-20, 30, 40 + float(height)]
+
+
 REFUSALS: dict[str, tuple[Callable[[list[FileDataset]], Any], str]] = {
-    "two_series": (change(SeriesInstanceUID="1.2.3"), "2 series.*folder of its own"),
+    "two_series": (change(SeriesInstanceUID="1.2.3"), "2 series, 2 of them CT.*--series N"),
     "mr": (change_all(Modality="MR"), "modality is MR"),
     "odd_modality": (change_all(Modality="MUSTERMANN"), "not stated or unknown"),
     "localizer": (change(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "localizer"),
     "secondary": (change_all(SOPClassUID="1.2.840.10008.5.1.4.1.1.7"), "secondary capture"),
     "screen": (change_all(ImageType=["DERIVED", "SECONDARY", "SCREEN SAVE"]), "secondary capture"),
-    "frames": (change(NumberOfFrames=20), "several frames"),
     "colours": (change(SamplesPerPixel=3), "colours"),
-    "orientations": (change(ImageOrientationPatient=list(CORONAL)), "different orientations"),
-    "missing_slice": (lambda slices: slices.pop(2), "slices are missing"),
-    "doubled_slice": (lambda slices: slices.append(make_slice(2)), "doubled slices"),
+    "orientations": (change(ImageOrientationPatient=list(CORONAL)), "1 of 5 are not parallel"),
+    "missing_slice": (lambda slices: slices.pop(2), "slices are missing: 1 of .* 2.50 mm"),
+    "doubled_slice": (double_with_other_pixels, "1 of its 6 slices lie.*differ.*doubled"),
+    "nearly_doubled": (double_nearly, "nearly where another one lies"),
+    "spacing_changes": (widen_the_last_gap, "not evenly spaced: 1 of 4 gaps.*--resample-uneven"),
+    "spacing_drifts": (drift, "not evenly spaced: they lie up to 1.50 mm off.*--resample-uneven"),
+    "segmentation": (change_all(Modality="SEG"), "modality is SEG: it refers to images"),
+    "structures": (change_all(Modality="RTSTRUCT"), "modality is RTSTRUCT: it refers"),
+    "radiograph": (change_all(Modality="DX"), "a radiograph.*--modality radiograph"),
     "gantry_tilt": (
         change_all(ImageOrientationPatient=TILTED),
-        "gantry tilt: .* 15.0 degrees .*Resample",
+        "gantry tilt: .* 15.0 degrees .*--correct-gantry-tilt",
     ),
     "shifted": (change(ImagePositionPatient=[-10, 30, 45]), "shifted sideways"),
     "sizes": (shrink, "2 different sizes"),
@@ -197,6 +238,13 @@ def test_units_in_doubt_are_taken_when_they_are_assumed(tmp_path: Path, case: st
     REFUSALS[case][0](slices)
     sample = DicomSeriesLoader(assume_hu=True)(write_series(tmp_path / "s", slices))
     assert sample.repairs == ("assume_hu",)
+
+
+def test_frames_that_are_not_described_are_a_load_error(tmp_path: Path) -> None:
+    slices = good_slices()
+    slices[2].NumberOfFrames = 20
+    with pytest.raises(LoadError, match=r"several frames.*dcm2niix"):
+        DicomSeriesLoader()(write_series(tmp_path / "s", slices))
 
 
 def test_missing_pixels_are_a_load_error(tmp_path: Path) -> None:

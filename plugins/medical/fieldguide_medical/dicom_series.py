@@ -1,70 +1,111 @@
-"""CT volumes from DICOM: one folder with the slices of one series, or one file with one slice.
-
-Only the elements named here are read, so names, dates and identifiers of a patient never enter
-the process; messages are ours, because pydicom's can quote what an element holds.
-"""
+"""CT volumes from DICOM: a folder with slices, a file with all slices, or a file with one."""
 
 from __future__ import annotations
 
-import struct
-import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pydicom
-from pydicom import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.filereader import read_file_meta_info
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.utils import pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from fieldguide.data.files import exists, is_folder, require_file
 from fieldguide.data.quiet import quiet_library
-from fieldguide.errors import ContractError, InputError, LoadError
+from fieldguide.errors import ContractError, InputError, LoadError, UsageError
 from fieldguide_medical.descriptions import known_words
-from fieldguide_medical.dicom_geometry import SlicePlace, stack
-from fieldguide_medical.dicom_kind import TAGS_OF_KIND, check_kinds
-from fieldguide_medical.volumes import check_affine, check_size, compact, ct_sample
+from fieldguide_medical.dicom_files import BROKEN
+from fieldguide_medical.dicom_geometry import stack
+from fieldguide_medical.dicom_groups import Series, choose, refuse_part_of_series, series_in
+from fieldguide_medical.dicom_kind import check_kinds
+from fieldguide_medical.dicom_values import are_equal, hounsfield, unit_doubt
+from fieldguide_medical.gantry import GANTRY_TILT_RESAMPLED, resample, upright_grid
+from fieldguide_medical.uneven import UNEVEN_SLICES_RESAMPLED, interpolate_slices
+from fieldguide_medical.volumes import check_affine, check_size, ct_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from fieldguide.samples import Sample
+    from fieldguide_medical.dicom_slices import CtSlice
+    from fieldguide_medical.volumes import Affine
 
-_MARK_OFFSET, _MARK = 128, b"DICM"
+DROP_DOUBLED_SLICES = "drop_doubled_slices"
 
-_TAGS = [
-    *TAGS_OF_KIND,
-    "SeriesDescription",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "SliceThickness",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "RescaleType",
-]
 
-_BROKEN = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,  # also NotImplementedError and RecursionError
-    MemoryError,
-    struct.error,
-    zlib.error,
-    InvalidDicomError,
-    BytesLengthException,  # quotes the bytes of elements
-)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a series becomes a volume, known from its headers.
+
+    Attributes:
+        slices: one for each place, in order.
+        affine: from (column, row, slice) to RAS millimetres.
+        shifts_px: (N, 2) columns and rows by which each slice is shifted against the first.
+        tilt_deg: gantry tilt; 0 where there is none.
+        heights_mm: (N,) of the slices along their normal, from the first.
+        uneven: what to say of gaps that are not equal, or None.
+        repairs: what was done to the slices, by name.
+    """
+
+    slices: tuple[CtSlice, ...]
+    affine: Affine
+    shifts_px: NDArray[np.float64]
+    tilt_deg: float
+    heights_mm: NDArray[np.float64]
+    uneven: str | None
+    repairs: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Columns, rows and slices."""
+        header = self.slices[0].header
+        return int(header.Columns), int(header.Rows), len(self.slices)
+
+    def check(self, *, tilt_allowed: bool = False, uneven_allowed: bool = False) -> None:
+        """Refuse what is not on a rectangular grid, unless the user asked for resampling.
+
+        Raises:
+            ContractError: the slices are stacked askew or unevenly.
+        """
+        if self.tilt_deg and not tilt_allowed:
+            raise ContractError(
+                f"gantry tilt: the slices are stacked {self.tilt_deg:.1f} degrees off their own "
+                "normal. Resample them to a rectangular grid: --correct-gantry-tilt"
+            )
+        if self.uneven and not uneven_allowed:
+            raise ContractError(
+                f"{self.uneven}. Put the slices of one spacing in a folder of their own, or "
+                "interpolate between them: --resample-uneven"
+            )
+
+
+def plan_series(series: Series) -> Plan:
+    """Judge a series by its headers; only slices at the same place are compared by their pixels.
+
+    Raises:
+        LoadError: a slice that must be looked at is broken.
+        ContractError: not the evenly stacked slices of one CT.
+    """
+    slices = series.slices
+    headers = [each.header for each in slices]
+    check_kinds(headers)
+    check_size((headers[0].Columns, headers[0].Rows, len(slices)))
+    found = stack([each.place() for each in slices])
+    check_affine(found.affine)
+    for kept, other in found.doubled:
+        if not are_equal(slices[kept], slices[other]):
+            raise ContractError(
+                f"{len(found.doubled)} of its {len(slices)} slices lie where another one lies, and "
+                "differ (doubled slices of several phases or reconstructions). Put each in a "
+                "folder of its own."
+            )
+    return Plan(
+        slices=tuple(slices[index] for index in found.order),
+        affine=found.affine,
+        shifts_px=found.shifts_px,
+        tilt_deg=found.tilt_deg,
+        heights_mm=found.heights_mm,
+        uneven=found.uneven,
+        repairs=(DROP_DOUBLED_SLICES,) if found.doubled else (),
+    )
 
 
 class DicomSeriesLoader:
@@ -72,13 +113,30 @@ class DicomSeriesLoader:
 
     Args:
         assume_hu: take values as Hounsfield units although they do not look like it.
+        series: which one of a folder's series, by its number in ``fieldguide medical series``.
+        correct_gantry_tilt: resample tilted slices to a rectangular grid.
+        resample_uneven: interpolate between unevenly spaced slices.
+
+    Raises:
+        UsageError: the number is not a whole number from 1.
     """
 
-    def __init__(self, assume_hu: bool = False) -> None:
+    def __init__(
+        self,
+        assume_hu: bool = False,
+        series: float | None = None,
+        correct_gantry_tilt: bool = False,
+        resample_uneven: bool = False,
+    ) -> None:
+        if series is not None and (series < 1 or series % 1 != 0):
+            raise UsageError("--series is a whole number from 1. Run: fieldguide medical series")
         self.assume_hu = assume_hu
+        self.series = None if series is None else int(series)
+        self.correct_gantry_tilt = correct_gantry_tilt
+        self.resample_uneven = resample_uneven
 
     def __call__(self, path: Path) -> Sample:
-        """Read a folder with the slices of one series, or a file with one slice.
+        """Read a folder with slices, a file with all slices (enhanced CT), or a lone slice.
 
         Returns:
             (X, Y, Z, 1) Hounsfield units in RAS order, int16 where they are whole numbers, else
@@ -93,151 +151,48 @@ class DicomSeriesLoader:
                 return self._read(path)
             except InputError:
                 raise
-            except _BROKEN as error:
+            except BROKEN as error:
                 raise LoadError(
                     "an element that the volume needs is missing or broken. Export it again."
                 ) from error
 
     def _read(self, path: Path) -> Sample:
-        if not is_folder(path) and exists(path):
-            require_file(path)
-        files = _slice_files(path) if is_folder(path) else [path]
-        headers = [_header(file) for file in files]
-        check_kinds(headers)
-        check_size((headers[0].Columns, headers[0].Rows, len(headers)))
-        order, affine = stack([_place(header) for header in headers])
-        check_affine(affine)
-        doubt = _doubt(headers)
-        values = _voxels([files[index] for index in order], [headers[index] for index in order])
-        facts: dict[str, Any] = {"slice_count": len(headers)}
-        if words := known_words(str(headers[0].get("SeriesDescription", ""))):
-            facts["series_description"] = words
-        return ct_sample(values, affine, assume_hu=self.assume_hu, doubt=doubt, facts=facts)
-
-
-def _slice_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that are named or marked as DICOM, by name."""
-    try:
-        files = sorted(path for path in folder.iterdir() if _may_be_slice(path))
-    except OSError as error:
-        raise LoadError(f"{error.strerror or 'not readable'}. Check the folder.") from error
-    if not files:
-        raise LoadError("no DICOM file lies in the folder. Name the folder that holds the slices.")
-    return files
-
-
-def _may_be_slice(path: Path) -> bool:
-    if path.name.startswith(".") or path.name == "DICOMDIR" or not path.is_file():
-        return False
-    return path.suffix.lower() == ".dcm" or _has_mark(path)
-
-
-def _has_mark(path: Path) -> bool:
-    with path.open("rb") as stream:
-        stream.seek(_MARK_OFFSET)
-        return stream.read(len(_MARK)) == _MARK
-
-
-def _header(path: Path) -> Dataset:
-    try:
-        if not _has_mark(path):
-            raise LoadError(
-                "not a DICOM file (the mark DICM is missing), or one of the folder is not. Export "
-                "it again."
-            )
-        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
-        if syntax == DeflatedExplicitVRLittleEndian:  # it would be unpacked whole, to any size
-            raise LoadError("it is deflated, which is not read. Run: dcmconv +te on its files.")
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
-    except FileNotFoundError as error:
-        raise LoadError("no such file. Check the path.") from error
-    except PermissionError as error:
-        raise LoadError("not readable by you. Run: chmod +r on it.") from error
-    return header
-
-
-def _place(header: Dataset) -> SlicePlace:
-    try:
-        position = np.array(header.ImagePositionPatient, dtype=np.float64)
-        directions = np.array(header.ImageOrientationPatient, dtype=np.float64)
-        spacing = np.array(header.PixelSpacing, dtype=np.float64)
-        thickness = float(header.get("SliceThickness") or 1.0)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ContractError(
-            "a slice has no position, orientation or pixel spacing. Export the series again."
-        ) from error
-    numbers = np.concatenate([position, directions, spacing, [thickness]])
-    if numbers.shape != (12,) or not np.isfinite(numbers).all() or (numbers[9:] <= 0).any():
-        raise ContractError(
-            "the position, orientation or spacing of a slice is not valid. Export the series again."
+        series, left_out = choose(series_in(path), self.series)
+        refuse_part_of_series(path, series)
+        plan = plan_series(series)
+        plan.check(tilt_allowed=self.correct_gantry_tilt, uneven_allowed=self.resample_uneven)
+        doubt = unit_doubt(plan.slices)
+        values, padded = hounsfield(plan.slices)
+        values, affine, resampled = _on_grid(plan, values)
+        return ct_sample(
+            values,
+            affine,
+            assume_hu=self.assume_hu,
+            doubt=doubt,
+            facts=_facts(plan),
+            repairs=(*left_out, *plan.repairs, *padded, *resampled),
         )
-    return SlicePlace(
-        position_mm=position,
-        row_direction=directions[:3],
-        column_direction=directions[3:],
-        row_spacing_mm=float(spacing[0]),
-        column_spacing_mm=float(spacing[1]),
-        thickness_mm=thickness,
-    )
 
 
-def _doubt(headers: Sequence[Dataset]) -> str | None:
-    """Return why the series says itself that rescaling does not give Hounsfield units."""
-    if any(header.get(name) is None for header in headers for name in _TAGS[-3:-1]):
-        return (
-            "it has no rescale slope and intercept, so its values are not known to be Hounsfield "
-            "units. If they are, add --assume-hu; else export the series again."
-        )
-    kinds = {str(header.get("RescaleType") or "HU").strip() for header in headers}
-    if not kinds <= {"HU", "US"}:  # US: unspecified
-        return (
-            "its rescale type is not HU, so its values are not Hounsfield units. If they are, add "
-            "--assume-hu; else export the CT itself."
-        )
-    return None
+def _on_grid(plan: Plan, values: NDArray[Any]) -> tuple[NDArray[Any], Affine, tuple[str, ...]]:
+    """Resample slices that are stacked askew or unevenly; others are returned as they are."""
+    affine = plan.affine
+    repairs: list[str] = []
+    if plan.tilt_deg:
+        shape, places, affine = upright_grid(plan.shape, plan.shifts_px, affine)
+        values = resample(values, places, shape)
+        repairs.append(GANTRY_TILT_RESAMPLED)
+    if plan.uneven:
+        step_mm = float(np.linalg.norm(affine[:3, 2]))
+        values = interpolate_slices(values, plan.heights_mm, step_mm)
+        repairs.append(UNEVEN_SLICES_RESAMPLED)
+    return values, affine, tuple(repairs)
 
 
-def _voxels(files: Sequence[Path], headers: Sequence[Dataset]) -> NDArray[Any]:
-    """Return (column, row, slice) in Hounsfield units: stored value * slope + intercept, once."""
-    rows, columns = int(headers[0].Rows), int(headers[0].Columns)
-    values = np.empty((columns, rows, len(files)), dtype=np.float32)
-    whole = True
-    for index, (file, header) in enumerate(zip(files, headers, strict=True)):
-        slope, intercept = (_number(header, name, default) for name, default in _RESCALE)
-        stored = _pixels(file, header)
-        if stored.shape != (rows, columns):
-            raise LoadError(
-                "the pixels of a slice have another size than its header says. Export it."
-            )
-        values[:, :, index] = (stored * slope + intercept).T
-        whole = whole and stored.dtype.kind in "iu" and (slope % 1, intercept % 1) == (0, 0)
-    return compact(values.astype(np.int32)) if whole else values
-
-
-_RESCALE = (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
-
-
-def _number(header: Dataset, name: str, default: float) -> float:
-    value = header.get(name)
-    return default if value is None else float(value)
-
-
-def _pixels(file: Path, header: Dataset) -> NDArray[Any]:
-    if not _can_decode(str(header.file_meta.TransferSyntaxUID)):
-        raise LoadError(
-            "its pixels are compressed in a way that no installed package reads. Run: "
-            "pip install 'pylibjpeg[all]', or decompress it with dcmdjpeg."
-        )
-    try:
-        return pixel_array(file)
-    except _BROKEN as error:
-        raise LoadError(
-            "the pixels of a slice are missing or cut. Copy or export the series again."
-        ) from error
-
-
-def _can_decode(transfer_syntax: str) -> bool:
-    try:
-        return bool(get_decoder(transfer_syntax).is_available)
-    except NotImplementedError:  # a transfer syntax that pydicom does not know
-        return False
+def _facts(plan: Plan) -> dict[str, Any]:
+    facts: dict[str, Any] = {"slices_of_file": len(plan.slices)}
+    if plan.tilt_deg:
+        facts["gantry_tilt_deg"] = round(plan.tilt_deg, 3)
+    if words := known_words(str(plan.slices[0].header.get("SeriesDescription", ""))):
+        facts["series_description"] = words
+    return facts

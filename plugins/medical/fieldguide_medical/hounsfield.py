@@ -16,10 +16,18 @@ from fieldguide.errors import ContractError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+AIR_HU = -1000
 AIR_BELOW_HU = -200
 SOFT_TISSUE_HU = (-200, 200)
 MIN_FRACTION = 0.01
 """Of all voxels: this much air, and this much soft tissue, is expected in any CT."""
+
+DARKER_THAN_AIR_HU = -1200
+"""Only noise, streaks of metal and the one value of padding lie below it."""
+
+MAX_DARK_FRACTION = 0.05
+"""Of all voxels, without those of the smallest value. Four CTs of chest and abdomen, and one of
+a head, have 0.000; rescaled twice (1,024 less) they have 0.37 to 0.45."""
 
 MAX_LABELS = 128
 """TotalSegmentator has 117 structures and background; no 8-bit CT has so few values."""
@@ -51,7 +59,18 @@ def implausible(values: NDArray[Any]) -> str | None:
             f"only {tissue:.1%} of its voxels are between {low} and {high}, where soft tissue is, "
             f"so they are not in Hounsfield units (rescaled twice?), or it is not CT. {_ADVICE}"
         )
+    if _share_darker_than_air(values) > MAX_DARK_FRACTION:
+        return (
+            f"many of its voxels are below {DARKER_THAN_AIR_HU}, where nothing is on the "
+            f"Hounsfield scale (rescaled twice?). {_ADVICE}"
+        )
     return None
+
+
+def _share_darker_than_air(values: NDArray[Any]) -> float:
+    """Return the share of voxels far below air, without the smallest value: it may be padding."""
+    dark = (values < DARKER_THAN_AIR_HU) & (values > values.min())
+    return float(dark.mean())
 
 
 def refuse_label_map(values: NDArray[Any], *, has_label_names: bool) -> None:

@@ -10,22 +10,22 @@ from fieldguide.specs import (
     CommandSpec,
     DomainSpec,
     LoaderSpec,
-    MagicNumber,
     ModalitySpec,
     ModelSpec,
-    OptionSpec,
     WriterSpec,
 )
+from fieldguide_medical import reading_offers
 from fieldguide_medical.privacy_offers import OPEN_FACTS, PRIVACY_COMMANDS
 from fieldguide_medical.report_offers import REPORT_COMMANDS, REPORT_CONVERTERS, REPORT_WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fieldguide.specs import CommandSpec, LoaderSpec
+
 api = 1
 
 EXTRA = "medical"
-VOLUME_WINDOWS = "fieldguide_medical.volume_windows:open_volume_windows"
 QUOTING_LOGGERS = ("pydicom", "nibabel.global", "tifffile", "PIL.Image", "PIL.PngImagePlugin",
                    "PIL.TiffImagePlugin")  # fmt: skip
 CLASS_SETS = ("lung_histology", "ct_rate_18", "ct_rate_18_ctclip", "merlin_abdomen_30",
@@ -50,9 +50,9 @@ HISTOLOGY_TILE = ModalitySpec(
 
 CT_VOLUME = ModalitySpec(
     name="ct_volume",
-    summary="a CT volume in Hounsfield units, from NIfTI or a DICOM series",
+    summary="a CT volume in Hounsfield units, from NIfTI, DICOM, NRRD or MetaImage",
     extra=EXTRA,
-    loader=("nifti", "dicom_series"),
+    loader=("nifti", "dicom_series", "nrrd", "metaimage"),
     repairs=("resampled", "cropped", "padded"),
     templates=("a CT scan of {}.", "a computed tomography volume showing {}."),
     preview="fieldguide_medical.preview:ct_slice",
@@ -64,16 +64,10 @@ def register_domains() -> Iterable[DomainSpec]:
     """Offer the domain ``medical``."""
     yield DomainSpec(
         name="medical",
-        summary="CT volumes and stained histology tiles, for research",
+        summary="CT volumes, radiographs and stained histology tiles, for research",
         extra=EXTRA,
-        modalities=(HISTOLOGY_TILE, CT_VOLUME),
-        options=(
-            OptionSpec(
-                name="assume_hu",
-                help="Take CT values as Hounsfield units although they do not look like it.",
-                type="flag",
-            ),
-        ),
+        modalities=(HISTOLOGY_TILE, CT_VOLUME, reading_offers.RADIOGRAPH),
+        options=reading_offers.OPTIONS,
         registry="fieldguide_medical:registry.yaml",
         class_sets=tuple(f"fieldguide_medical:prompts/{name}.yaml" for name in CLASS_SETS),
         demo="fieldguide_medical.demo:demo_sets",
@@ -85,27 +79,8 @@ def register_domains() -> Iterable[DomainSpec]:
 
 @hookimpl
 def register_loaders() -> Iterable[LoaderSpec]:
-    """Offer the readers of CT volumes."""
-    yield LoaderSpec(
-        name="nifti",
-        summary="CT volumes from NIfTI files",
-        target="fieldguide_medical.nifti:NiftiLoader",
-        extra=EXTRA,
-        suffixes=(".nii", ".nii.gz"),
-        options=("assume_hu",),
-        windows=VOLUME_WINDOWS,
-    )
-    yield LoaderSpec(
-        name="dicom_series",
-        summary="CT volumes from a folder that holds the slices of one DICOM series",
-        target="fieldguide_medical.dicom_series:DicomSeriesLoader",
-        extra=EXTRA,
-        suffixes=(".dcm",),
-        magic=MagicNumber(offset=128, hex=b"DICM".hex()),
-        unit="folder",
-        options=("assume_hu",),
-        windows=VOLUME_WINDOWS,
-    )
+    """Offer the readers of CT volumes and radiographs."""
+    yield from reading_offers.LOADERS
 
 
 @hookimpl
@@ -176,3 +151,4 @@ def register_commands() -> Iterable[CommandSpec]:
     """Offer ``fieldguide medical NAME``."""
     yield from REPORT_COMMANDS
     yield from PRIVACY_COMMANDS
+    yield reading_offers.SERIES

@@ -12,13 +12,17 @@ from fieldguide.specs import CommandSpec
 OPEN_FACTS = (
     # where a window lies
     "geometry", "x_mm", "y_mm", "z_mm", "slice_first", "slice_last",
+    "row_px", "column_px", "width_px", "height_px",
+    "x_vox", "y_vox", "z_vox", "x_size_vox", "y_size_vox", "z_size_vox",
     # size and scale
     "affine", "microns_per_pixel", "mpp", "orientation_of_file", "pixel_size_m", "shape",
-    "slice_count", "spacing_mm", "width_px", "height_px", "magnification", "level_count",
+    "slice_count", "spacing_mm", "magnification", "level_count",
     # of the values
-    "bits_stored", "fraction_below_minus_200", "hu_max", "hu_min", "range_shown", "view_from",
-    "window_center", "window_width", "windows_in_file",
+    "bits_stored", "photometric_interpretation", "fraction_below_minus_200", "hu_max", "hu_min", "range_shown", "view_from",
+    "view_position", "window_center", "window_width", "windows_in_file",
     "tissue_fraction",
+    # of the slices of a series
+    "slices_of_file", "gantry_tilt_deg",
     # words out of a fixed list; see descriptions.py
     "series_description",
 )  # fmt: skip

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
-import torch
-from monai.data.meta_tensor import MetaTensor
-from monai.transforms.spatial.array import Orientation
 from numpy.typing import NDArray
 
 from fieldguide.errors import ContractError
@@ -26,7 +23,7 @@ SPACING_RANGE_MM = (0.01, 100.0)
 MAX_SHEAR_DEG = 1.0
 ASSUMED = "assume_hu"
 
-_RAS = Orientation("RAS", labels=(("L", "R"), ("P", "A"), ("I", "S")))
+_AXES = (("L", "R"), ("P", "A"), ("I", "S"))
 
 Affine = NDArray[np.float64]
 """(4, 4): voxel indices to millimetres, x to the right, y to anterior, z to superior."""
@@ -84,6 +81,7 @@ def ct_sample(
     assume_hu: bool,
     doubt: str | None = None,
     facts: dict[str, Any] | None = None,
+    repairs: tuple[str, ...] = (),
 ) -> Sample:
     """Bring a volume into RAS order, judge its units and describe it.
 
@@ -93,6 +91,7 @@ def ct_sample(
         assume_hu: take them as Hounsfield units whatever they look like; recorded as a repair.
         doubt: why the file itself says that they are not Hounsfield units, or None.
         facts: more metadata.
+        repairs: what the reader did already, by name.
 
     Returns:
         (X, Y, Z, 1) with X to the right, Y to anterior, Z to superior.
@@ -111,7 +110,7 @@ def ct_sample(
         "orientation_of_file": "".join(nib.aff2axcodes(affine)),
         **(facts or {}),
     }
-    repairs = () if doubt is None else (ASSUMED,)
+    repairs = repairs if doubt is None else (*repairs, ASSUMED)
     return Sample(oriented[..., None], ("ct",), HOUNSFIELD, metadata, repairs=repairs)
 
 
@@ -129,8 +128,13 @@ def _describe(values: NDArray[Any], affine: Affine) -> dict[str, Any]:
 
 def to_ras(values: NDArray[np.generic], affine: Affine) -> tuple[NDArray[Any], Affine]:
     """Flip and swap axes to the nearest RAS order; no voxel is interpolated."""
+    import torch  # here, because headers are judged without it, and monai takes seconds
+    from monai.data.meta_tensor import MetaTensor
+    from monai.transforms.spatial.array import Orientation
+
+    turn = Orientation("RAS", labels=_AXES)
     native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
-    turned = _RAS(MetaTensor(torch.from_numpy(native)[None], affine=torch.from_numpy(affine)))
+    turned = turn(MetaTensor(torch.from_numpy(native)[None], affine=torch.from_numpy(affine)))
     voxels = np.ascontiguousarray(turned.as_tensor().numpy()[0])
     return voxels, np.asarray(turned.affine.numpy(), dtype=np.float64)
 
