@@ -19,6 +19,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from fieldguide.cli import cli
 from fieldguide.errors import ContractError, UsageError
 from fieldguide_medical.commands.series import series as series_command
 from fieldguide_medical.dicom_series import DicomSeriesLoader
@@ -295,6 +296,16 @@ def test_of_several_ct_series_the_user_chooses_one(tmp_path: Path) -> None:
         DicomSeriesLoader(series=2)(folder)
     with pytest.raises(ContractError, match="holds 5 series, and --series is 6"):
         DicomSeriesLoader(series=6)(folder)
+
+
+def test_the_number_is_an_option_of_the_commands(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study")
+    write_series(folder, 3, name="e", SeriesInstanceUID="1.2.8")
+    command = ["show", str(folder), "--domain", "medical"]
+    refused = CliRunner().invoke(cli, command)
+    assert isinstance(refused.exception, ContractError)
+    done = CliRunner().invoke(cli, [*command, "--series", "5"], catch_exceptions=False)
+    assert "size      8 x 6 x 3 px" in done.output
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.5])

@@ -12,6 +12,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813 - its own name for itself
 
 from fieldguide.errors import ContractError, InputError, LoadError
 from fieldguide_medical.nifti import NiftiLoader
@@ -56,6 +57,19 @@ def test_a_real_volume_does_what_is_expected_of_it(shared_data: Path, row: dict[
     np.testing.assert_allclose(sample.metadata["affine"], canonical.affine, atol=1e-4)
     assert sample.units == "hounsfield_unit"
     assert sample.repairs == ()
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    "name", [row["file"] for row in rows_of_expected() if row["outcome"] == "accepted"]
+)
+def test_a_real_volume_agrees_with_another_reader(shared_data: Path, name: str) -> None:
+    path = shared_data / "medical/ct" / name
+    image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+    other = sitk.GetArrayFromImage(image).transpose(2, 1, 0)[::-1, ::-1]  # RAS
+    sample = NiftiLoader()(path)
+    assert np.abs(sample.array[..., 0] - other).max() <= 1
+    np.testing.assert_allclose(sample.metadata["spacing_mm"], image.GetSpacing(), rtol=1e-4)
 
 
 @pytest.mark.shared_data
