@@ -26,7 +26,7 @@ api = API
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 TABLES = (
     *("predictions", "matches", "regions", "evaluation", "embeddings", "benchmark"),
-    *("pairs", "captions"),
+    *("findings", "pairs", "captions"),
 )
 
 
@@ -181,7 +181,7 @@ def register_writers() -> Iterable[WriterSpec]:
         suffixes=(".parquet",),
         results=TABLES,
     )
-    for kind in ("predictions", "matches", "evaluation", "benchmark"):
+    for kind in ("predictions", "matches", "evaluation", "findings", "benchmark"):
         yield WriterSpec(
             name=f"html_{kind}",
             summary=f"Self-contained HTML page of {kind}",
@@ -206,10 +206,27 @@ def register_methods() -> Iterable[MethodSpec]:
         target="fieldguide.pairs.domain_pairs:filter_pairs",
         role="miner",
     )
+    yield from _finding_classifiers()
     yield from _composers()
     yield from _tuners()
     yield from _losses()
     yield from _annotation_readers()
+
+
+def _finding_classifiers() -> Iterable[MethodSpec]:
+    """Yield the ways to judge findings by pairs of sentences; ``docs/findings.md`` says more."""
+    yield MethodSpec(
+        name="pair_softmax",
+        summary="Softmax over a present and an absent prompt (Hamamci et al. 2024, CT-CLIP)",
+        target="fieldguide.zeroshot.presence:pair_softmax",
+        role="finding_classifier",
+    )
+    yield MethodSpec(
+        name="mean_cosine_difference",
+        summary="Mean cosine of present less absent prompts (Blankemeier et al. 2024, Merlin)",
+        target="fieldguide.zeroshot.presence:mean_cosine_difference",
+        role="finding_classifier",
+    )
 
 
 def _composers() -> Iterable[MethodSpec]:

@@ -38,12 +38,14 @@ from fieldguide.tuning.adapter_choice import base_model, choose_adapter, require
 from fieldguide.writers.history import rows_written_by
 from fieldguide.writers.provenance import make_provenance, write_provenance
 from fieldguide.zeroshot.choose import Asked, Classifier, make_classifier
+from fieldguide.zeroshot.class_sets import bare, load_class_set
 from fieldguide.zeroshot.classify import check_range, classify_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from fieldguide.benchmarks.classification import Evaluation
+    from fieldguide.benchmarks.findings import FindingsEvaluation, Scored
     from fieldguide.benchmarks.report import BenchmarkReport
     from fieldguide.localization.result import Regions
     from fieldguide.models.embeddings import Embeddings
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from fieldguide.samples import Sample
     from fieldguide.tuning.adapter import Adapter
     from fieldguide.tuning.training.run import Outcome
+    from fieldguide.zeroshot.calibration import Calibration
 
     AdapterName = str | Path | Adapter | None
 
@@ -163,10 +166,14 @@ class Guide:
         classes: str | None = None,
         templates: Sequence[str] | None = None,
         threshold: float = 0.0,
-        top: int = 5,
+        top: int | None = None,
         thumbnails: bool = False,
+        calibration: str | Path | Calibration | None = None,
     ) -> Predictions:
-        """Say which label fits each image best.
+        """Say which label fits each image best, or which findings it has.
+
+        A class set of findings has sentences for present and absent; each finding then has a
+        probability of its own. See docs/findings.md.
 
         Args:
             inputs: paths, globs, folders, manifests, Pillow images, arrays, Samples, or an
@@ -175,9 +182,11 @@ class Guide:
             classes: in place of labels, the name of a class set or a YAML file.
             templates: prompts, each with one ``{}``; by default those of the class set, adapter or
                 modality.
-            threshold: below this probability of the best label the answer is "none of these".
-            top: how many labels are kept for each image.
+            threshold: below this probability of the best label the answer is "none of these";
+                findings below it are left out.
+            top: how many labels are kept for each image; by default 5, or all findings.
             thumbnails: keep a small picture of each input, for HTML contact sheets.
+            calibration: of findings, or its file: probabilities and thresholds are then its.
 
         Returns:
             One prediction an input, in their order; one that failed carries the reason.
@@ -187,7 +196,9 @@ class Guide:
         """
         check_range(threshold, top)
         plan, batches = self._batches(inputs, thumbnails=thumbnails)
-        classifier = self.classifier(plan, labels, classes=classes, templates=templates)
+        classifier = self.classifier(
+            plan, labels, classes=classes, templates=templates, calibration=calibration
+        )
         rows = list(classify_batches(batches, classifier, top=top, threshold=threshold))
         offered = [] if classifier is None else list(classifier.labels)
         return Predictions(rows, self.provenance(plan, labels=offered, threshold=threshold))
@@ -332,6 +343,11 @@ class Guide:
                 group_column=group_column, where=where,
             )  # fmt: skip
 
+        if self.offers_findings(classes):
+            raise UsageError(
+                f"The classes of {classes} are findings, any number of which may hold, each with a "
+                "column of its own: use evaluate_findings."
+            )
         items = self.find(manifest, where=where, shown=[label_column])
         labelled = [item for item in items if label_column in item.metadata]
         if not labelled:
@@ -352,6 +368,97 @@ class Guide:
         return evaluate_predictions(
             predictions, label_column=label_column, group_column=group_column
         )
+
+    def evaluate_findings(  # noqa: PLR0913 - the front door
+        self,
+        manifest: str | Path,
+        classes: str,
+        *,
+        uncertain: str | None = None,
+        group_column: str | None = None,
+        where: str | None = None,
+        threshold: float | None = None,
+        calibration: str | Path | Calibration | None = None,
+    ) -> FindingsEvaluation:
+        """Compare what the model says of findings with a manifest of one column a finding.
+
+        Args:
+            manifest: CSV or JSON Lines with a path, and 1, 0, -1 or nothing for each finding.
+            classes: the name of a class set of findings or a YAML file.
+            uncertain: what -1 counts as: "ignore", "positive" or "negative"; to be said where
+                there is any.
+            group_column: rows that share its value, such as a patient, are resampled together.
+            where: only rows that fit, such as ``split == "test"``.
+            threshold: from which probability a finding counts as present; by default the
+                calibration's for each, or 0.5.
+            calibration: of findings, or its file.
+
+        Raises:
+            UsageError: no column is of a finding, a value is not a label, or it is not said what
+                uncertain labels count as.
+        """
+        from fieldguide.benchmarks.findings import evaluate_findings  # scikit-learn: 1 s
+
+        scored = self.score_findings(
+            manifest, classes, uncertain=uncertain, group_column=group_column, where=where,
+            calibration=calibration,
+        )  # fmt: skip
+        return evaluate_findings(scored, threshold)
+
+    def calibrate(
+        self,
+        manifest: str | Path,
+        classes: str,
+        *,
+        uncertain: str | None = None,
+        group_column: str | None = None,
+        where: str | None = None,
+    ) -> Calibration:
+        """Fit a calibration of findings; ``write("file.json")`` keeps it.
+
+        Args: as of :meth:`evaluate_findings`.
+
+        Raises:
+            UsageError: as there, or no finding has enough labels.
+        """
+        from fieldguide.benchmarks.finding_calibration import fit_calibration  # scikit-learn: 1 s
+
+        scored = self.score_findings(
+            manifest, classes, uncertain=uncertain, group_column=group_column, where=where
+        )
+        return fit_calibration(scored, load_class_set(classes, self.catalog), uncertain)
+
+    def score_findings(
+        self,
+        manifest: str | Path,
+        classes: str,
+        *,
+        uncertain: str | None = None,
+        group_column: str | None = None,
+        where: str | None = None,
+        calibration: str | Path | Calibration | None = None,
+    ) -> Scored:
+        """Judge the findings of a manifest once, for an evaluation and a calibration of it.
+
+        Args: as of :meth:`evaluate_findings`.
+        """
+        from fieldguide.benchmarks.findings import score_findings  # scikit-learn: 1 s
+
+        chosen = load_class_set(classes, self.catalog)
+        return score_findings(
+            self,
+            self.find(manifest, where=where, shown_in_any_spelling=chosen.written_names),
+            chosen,
+            uncertain=uncertain,
+            group_column=group_column,
+            calibration=_calibration(calibration),
+        )
+
+    def offers_findings(self, classes: str | None) -> bool:
+        """Return whether these classes are findings, which are judged each on its own."""
+        if classes is None or (self.adapter is not None and self.adapter.classifier is not None):
+            return False
+        return load_class_set(classes, self.catalog).has_findings
 
     def benchmark(self, name: str, root: str | Path, *, subset: bool = False) -> BenchmarkReport:
         """Measure the model on a public data set by a published protocol.
@@ -442,7 +549,12 @@ class Guide:
 
     @names_kept_out
     def find(
-        self, inputs: Any, *, where: str | None = None, shown: Sequence[str] = ()
+        self,
+        inputs: Any,
+        *,
+        where: str | None = None,
+        shown: Sequence[str] = (),
+        shown_in_any_spelling: Collection[str] = (),
     ) -> list[Item]:
         """Expand what the user named into items of this domain; see ``find_items``.
 
@@ -451,6 +563,7 @@ class Guide:
             where: only rows that fit; of a private domain, too, it is asked of what the manifest
                 says.
             shown: columns of a manifest that this job needs as they are, in a private domain.
+            shown_in_any_spelling: likewise; names as ``class_sets.bare`` leaves them.
         """
         if isinstance(inputs, list) and inputs and all(isinstance(i, Item) for i in inputs):
             return inputs
@@ -462,7 +575,9 @@ class Guide:
             items = [item for item in items if matches(condition, filter_row(item))]
         if self.private is None:
             return items
-        hidden = self.private.hide(items, shown)
+        columns = {column for item in items for column in item.metadata}
+        alike = {column for column in columns if bare(column) in shown_in_any_spelling}
+        hidden = self.private.hide(items, {*shown, *alike})
         return list({item.id: item for item in hidden}.values())  # two links to one file are one
 
     def encode(self, items: Sequence[Item], plan: Plan) -> Iterator[Batch]:
@@ -487,6 +602,7 @@ class Guide:
         *,
         classes: str | None = None,
         templates: Sequence[str] | None = None,
+        calibration: str | Path | Calibration | None = None,
     ) -> Classifier | None:
         """Return the classifier for the labels the user named; None when nothing is encoded.
 
@@ -494,7 +610,7 @@ class Guide:
             UsageError: neither or both of labels and classes are given, and no adapter has labels.
         """
         usual = plan.modality.templates if plan.modality else ("{}",)
-        asked = Asked(labels, classes, templates, usual)
+        asked = Asked(labels, classes, templates, usual, _calibration(calibration))
         return make_classifier(asked, plan.encoder, self.adapter, self.catalog)
 
     def encode_text(self, text: str) -> Embeddings:
@@ -578,6 +694,15 @@ class Guide:
     def refuse_all(self, items: Sequence[Item], plan: Plan) -> Filled:
         """Return the reasons of a job of which no input is covered by a model."""
         return Filled(failed=[row for batch in self.encode(items, plan) for row in batch.rows])
+
+
+def _calibration(named: str | Path | Calibration | None) -> Calibration | None:
+    """Return a calibration that may be named by its file."""
+    if named is None or not isinstance(named, str | Path):
+        return named
+    from fieldguide.zeroshot.calibration import read_calibration  # with scipy
+
+    return read_calibration(named)
 
 
 def guide(  # noqa: PLR0913 - the front door

@@ -71,13 +71,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One label with its probability over the labels that were offered.
+    """One label with its probability.
 
     "none of these" has no probability: it is not one of the labels.
+
+    Attributes:
+        probability: over the labels that were offered; of a finding, that it is there.
+        threshold: from which probability this finding counts as present, where a calibration says.
     """
 
     label: str
     probability: float | None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,10 @@ class Predictions(Rows[Prediction]):
     kind = "predictions"
 
     def records(self) -> list[dict[str, Any]]:
-        """Return one row a guess, best first: path, rank, label, probability, status, reason."""
+        """Return one row a guess, best first: path, rank, label, probability, status, reason.
+
+        Where a calibration has thresholds of findings, they are a column ``threshold``.
+        """
         rows: list[dict[str, Any]] = []
         for prediction in self._rows:
             about = {"status": prediction.status, "reason": prediction.reason}
@@ -132,7 +140,8 @@ class Predictions(Rows[Prediction]):
                 rows.append({**path, "rank": None, "label": None, "probability": None, **about})
             for rank, guess in enumerate(prediction.guesses, start=1):
                 found = {"rank": rank, "label": guess.label, "probability": guess.probability}
-                rows.append({**path, **found, **about})
+                known = {} if guess.threshold is None else {"threshold": guess.threshold}
+                rows.append({**path, **found, **known, **about})
         return rows
 
 

@@ -231,6 +231,7 @@ CORE_OPTIONS = frozenset(
         "batch_size",
         "best_mean",
         "caption_column",
+        "calibration",
         "caption_weight",
         "checkpoint_s",
         "checks",
@@ -319,6 +320,7 @@ CORE_OPTIONS = frozenset(
         "threshold",
         "top",
         "tower",
+        "uncertain",
         "vectors",
         "version",
         "weight",
@@ -327,6 +329,7 @@ CORE_OPTIONS = frozenset(
         "window",
         "words",
         "workers",
+        "write_calibration",
     }
 )
 """The command line's own options, which a domain may not take."""
@@ -504,6 +507,7 @@ class BenchmarkSpec(Spec):
 MethodKind = Literal[
     "loss",
     "classifier",
+    "finding_classifier",
     "composer",
     "expander",
     "reranker",

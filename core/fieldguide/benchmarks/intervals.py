@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -85,6 +85,19 @@ def paired_difference(before: Counts, after: Counts) -> Interval:
     return grouped_bootstrap(np.hstack([before.counts, after.counts]), before.groups, difference)
 
 
+def resampled_groups(groups: int, *, seed: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each group is drawn, (B, G), until there are ``RESAMPLES`` draws.
+
+    Args:
+        groups: G, how many there are; as many are drawn each time, with replacement.
+        seed: of the resampling.
+    """
+    generator = np.random.default_rng(seed)
+    share = np.full(groups, 1 / groups)
+    for start in range(0, RESAMPLES, _RESAMPLES_AT_ONCE):
+        yield generator.multinomial(groups, share, min(_RESAMPLES_AT_ONCE, RESAMPLES - start))
+
+
 def grouped_bootstrap(
     counts: NDArray[np.float64],
     groups: Sequence[str],
@@ -103,12 +116,7 @@ def grouped_bootstrap(
     names, places = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     by_group = np.zeros((len(names), counts.shape[1]))
     np.add.at(by_group, places, counts)
-    generator = np.random.default_rng(seed)
-    drawn: list[NDArray[np.float64]] = []
-    for start in range(0, RESAMPLES, _RESAMPLES_AT_ONCE):
-        size = min(_RESAMPLES_AT_ONCE, RESAMPLES - start)
-        weights = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size)
-        drawn.append(figure(weights @ by_group))
+    drawn = [figure(weights @ by_group) for weights in resampled_groups(len(names), seed=seed)]
     low, high = np.nanpercentile(np.concatenate(drawn), (2.5, 97.5))
     value = figure(by_group.sum(axis=0, keepdims=True))[0]
     return Interval(float(value), float(low), float(high))

@@ -19,20 +19,27 @@ COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
 @options.inputs
 @options.label_options
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.0,
-              help="Below this best probability the answer is 'none of these'.")  # fmt: skip
-@click.option("--top", type=click.IntRange(1), default=1, show_default=True,
-              help="How many labels to give for each image.")  # fmt: skip
+              help="Below this best probability the answer is 'none of these'; findings below it "
+                   "are left out.")  # fmt: skip
+@click.option("--top", type=click.IntRange(1),
+              help="How many labels to give for each image; else 1, or all findings.")  # fmt: skip
+@options.calibration_option
 @options.output_option
 @options.domain_options
 @options.adapter_options
 @options.run_options
 def classify(
-    inputs: tuple[str, ...], threshold: float, top: int, output: Path | None, **settings: Any
+    inputs: tuple[str, ...],
+    threshold: float,
+    top: int | None,
+    output: Path | None,
+    **settings: Any,
 ) -> None:
-    """Say which label fits each image best.
+    """Say which label fits each image best, or which findings it has.
 
     INPUTS are files, folders, globs, CSV or JSONL manifests, or one .parquet file of 'embed'.
-    The table has the columns path, rank, label, probability, status and reason.
+    The table has the columns path, rank, label, probability, status and reason. A class set of
+    findings gives each finding a probability of its own.
 
     \b
     fieldguide classify photos/ --label cat --label dog
@@ -47,12 +54,14 @@ def classify(
         list(inputs),
         **options.chosen_labels(settings),
         threshold=threshold,
-        top=top,
+        top=top if top or guide.offers_findings(settings["classes"]) else 1,
+        calibration=settings["calibration"],
         thumbnails=output is not None and output.suffix.lower() in (".html", ".htm"),
     )
     failed = [(row.path, row.status, row.reason) for row in predictions if not row.guesses]
     if output is None:
-        screen.print_table(predictions.records(), COLUMNS)
+        known = () if settings["calibration"] is None else ("threshold",)
+        screen.print_table(predictions.records(), (*COLUMNS[:4], *known, *COLUMNS[4:]))
     else:
         predictions.write(output)
         screen.print_failures(failed)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import click
 
 from fieldguide.cli import options, screen
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from fieldguide.cli.evaluate_findings import evaluate_findings, refuse_options
 
 COLUMNS = ("label", "support", "precision", "recall", "f1")
 
@@ -20,6 +19,14 @@ COLUMNS = ("label", "support", "precision", "recall", "f1")
 @click.option("--label-column", default="label", show_default=True, help="The true label.")
 @click.option("--group-column", help="Rows that share its value are resampled together.")
 @click.option("--where", help='Only these rows, such as: split == "test"')
+@click.option("--uncertain", type=click.Choice(("ignore", "positive", "negative")),
+              help="What a label of -1 of a finding counts as.")  # fmt: skip
+@click.option("--threshold", type=click.FloatRange(0, 1),
+              help="From which probability a finding counts as present; else as the calibration "
+                   "says, or 0.5.")  # fmt: skip
+@options.calibration_option
+@click.option("--write-calibration", type=click.Path(path_type=Path), metavar="FILE",
+              help="Fit a calibration of the findings on these rows.")  # fmt: skip
 @options.output_option
 @options.domain_options
 @options.adapter_options
@@ -28,12 +35,17 @@ def evaluate(manifest: str, output: Path | None, **settings: Any) -> None:
     """Compare zero-shot answers with the labels of a CSV or JSONL manifest.
 
     Prints accuracy, macro recall and calibration with 95 % bootstrap intervals, and a row a class;
-    .html adds the confusion matrix and reliability.
+    .html adds the confusion matrix and reliability. With a class set of findings the manifest has
+    one column a finding (1, 0, -1 or nothing) and figures are AUROC, F1, precision and recall.
 
     \b
     fieldguide evaluate tiles.csv --domain medical --group-column slide -o report.html
+    fieldguide evaluate scans.csv --domain medical --classes ct_rate_18 --group-column patient
     """
     guide = options.make_guide(settings, output)
+    if guide.offers_findings(settings["classes"]):
+        evaluate_findings(guide, manifest, output, settings)
+    refuse_options(settings)
     if output is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 

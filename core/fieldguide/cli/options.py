@@ -164,6 +164,14 @@ output_option = click.option(
 )
 
 
+calibration_option = click.option(
+    "--calibration",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Of findings: probabilities and thresholds by a file of 'evaluate --write-calibration'.",
+)
+
+
 def make_runtime(settings: Mapping[str, Any]) -> Runtime:
     """Return how the job runs, from the shared options."""
     if settings.get("quiet"):

@@ -12,6 +12,7 @@ from fieldguide.data.files import atomic_path, utf8_text
 
 if TYPE_CHECKING:
     from fieldguide.benchmarks.classification import Evaluation
+    from fieldguide.benchmarks.findings import FindingsEvaluation
     from fieldguide.benchmarks.report import BenchmarkReport
     from fieldguide.results import Matches, Predictions
 
@@ -86,6 +87,13 @@ def write_evaluation(result: Evaluation, path: Path) -> None:
         confusion=confusion,
         provenance=result.provenance,
     )
+
+
+def write_findings(result: FindingsEvaluation, path: Path) -> None:
+    """Write the figures of each finding, their means and the reliability table."""
+    render(
+        path, "findings.html", title="Findings", result=result, provenance=result.provenance
+    )  # fmt: skip
 
 
 def write_benchmark(result: BenchmarkReport, path: Path) -> None:

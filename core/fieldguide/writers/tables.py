@@ -25,6 +25,7 @@ COLUMNS = {
     "matches": ("rank", "path", "similarity"),
     "regions": ("query", "rank", "score", "path", *WINDOW_COLUMNS),
     "evaluation": ("label", "support", "precision", "recall", "f1"),
+    "findings": ("label", "positives", "negatives", "uncertain", "unknown", "threshold"),
     "embeddings": ("path", "status", "reason"),
     "pairs": ("path", "status", "stage", "reason"),
     "captions": ("path", "caption", "template", "seed", "converter", "source"),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fieldguide.models.embeddings import Embeddings, Encoder
     from fieldguide.plugins import Catalog
     from fieldguide.tuning.adapter import Adapter, Probe
+    from fieldguide.zeroshot.calibration import Calibration
+    from fieldguide.zeroshot.class_sets import ClassSet
+    from fieldguide.zeroshot.findings import FindingClassifier
 
 
 class Classifier(Protocol):
@@ -29,8 +32,8 @@ class Classifier(Protocol):
         """C labels."""
         ...
 
-    def probabilities(self, images: Embeddings) -> NDArray[np.float32]:
-        """Return (N, C) probabilities over the labels; each row sums to one."""
+    def probabilities(self, images: Embeddings) -> NDArray[np.floating]:
+        """Return (N, C) probabilities; each row sums to one unless they are of findings."""
         ...
 
 
@@ -44,12 +47,14 @@ class Asked:
         templates: prompts, each with one ``{}``; None for those of the class set, adapter or
             modality.
         usual: templates of the modality.
+        calibration: of findings.
     """
 
     labels: Sequence[str] | None
     classes: str | None
     templates: Sequence[str] | None
     usual: Sequence[str] = ("{}",)
+    calibration: Calibration | None = None
 
     def prompts(self, catalog: Catalog, adapter: Adapter | None = None) -> Mapping[str, list[str]]:
         """Return the prompts of each label.
@@ -75,6 +80,31 @@ class Asked:
             return _of_adapter(known, labels, self.templates)
         own = () if adapter is None else adapter.config.templates
         return prompts_of_labels(labels, self.templates or own or self.usual)
+
+    def findings(self, catalog: Catalog) -> ClassSet | None:
+        """Return the class set whose findings are asked for; None where one label is to be chosen.
+
+        Raises:
+            UsageError: templates for findings, which have sentences; or a calibration without any.
+        """
+        found = None
+        if self.classes is not None and self.labels is None:
+            found = load_class_set(self.classes, catalog)
+        if found is None or not found.has_findings:
+            if self.calibration is not None:
+                raise UsageError(
+                    "A calibration is of findings, and none are asked for. Name the class set that "
+                    f"it was fitted with: --classes {self.calibration.class_set}"
+                )
+            return None
+        if self.templates:
+            raise UsageError(
+                f"The findings of {found.name} have sentences of their own for present and absent. "
+                "Leave --template out; a copy of the class set may have others."
+            )
+        if self.calibration is not None:
+            self.calibration.require_class_set(found)
+        return found
 
     def among(self, probe: Probe, catalog: Catalog) -> Probe:
         """Return a probe for what was asked; all its labels where nothing was.
@@ -108,8 +138,33 @@ def make_classifier(
     if adapter is not None and adapter.classifier is not None:
         probe = asked.among(adapter.classifier, catalog)
         return None if encoder is None else ProbeClassifier(probe, encoder.space)
+    classes = asked.findings(catalog)
+    if classes is not None:
+        return None if encoder is None else judge(classes, encoder, catalog, asked.calibration)
     prompts = asked.prompts(catalog, adapter)
     return None if encoder is None else build_classifier(encoder, prompts)
+
+
+def judge(
+    classes: ClassSet, encoder: Encoder, catalog: Catalog, calibration: Calibration | None = None
+) -> FindingClassifier:
+    """Return the classifier that a set of findings names, calibrated where that is asked for.
+
+    Raises:
+        UsageError: it names a method that does not judge findings.
+    """
+    spec = catalog.methods[classes.finding_classifier]
+    if spec.role != "finding_classifier":
+        raise UsageError(
+            f"The class set {classes.name} names {spec.name!r} to judge findings, which is a "
+            f"{spec.role}. Name a finding_classifier; see 'fieldguide plugins'."
+        )
+    found: FindingClassifier = spec.load()(encoder, classes.pairs())
+    if calibration is None:
+        return found
+    from fieldguide.zeroshot.calibration import CalibratedFindings  # with scipy
+
+    return CalibratedFindings(found, calibration)
 
 
 def _of_adapter(

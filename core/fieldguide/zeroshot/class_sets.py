@@ -56,6 +56,11 @@ class ClassEntry(Record):
     present: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
+    @property
+    def written_names(self) -> frozenset[str]:
+        """The :func:`bare` names that data sets may write for it: its label and aliases."""
+        return frozenset(bare(name) for name in (self.label, *self.aliases))
+
 
 class ClassSet(Record):
     """Classes that belong together, with the prompts around their names.
@@ -67,6 +72,7 @@ class ClassSet(Record):
             holds them: ``templates_file: NAME.yaml``, a list.
         present_templates: sentences, each with one ``{}``, that say a class is there.
         absent_templates: sentences, each with one ``{}``, that say a class is not there.
+        finding_classifier: name of the method that judges findings by these sentences.
     """
 
     name: Name
@@ -76,6 +82,7 @@ class ClassSet(Record):
     templates: tuple[str, ...] = Field(min_length=1)
     present_templates: tuple[str, ...] = ()
     absent_templates: tuple[str, ...] = ()
+    finding_classifier: Name = "pair_softmax"
     classes: tuple[ClassEntry, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -122,6 +129,11 @@ class ClassSet(Record):
     def labels(self) -> tuple[str, ...]:
         """The labels in order."""
         return tuple(entry.label for entry in self.classes)
+
+    @property
+    def written_names(self) -> frozenset[str]:
+        """The :func:`bare` names that data sets may write for any class."""
+        return frozenset(name for entry in self.classes for name in entry.written_names)
 
     def by_alias(self) -> dict[str, str]:
         """Return labels by the :func:`bare` aliases; a class without any goes by its label."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from fieldguide.errors import UsageError
 from fieldguide.results import Guess, Prediction
 from fieldguide.zeroshot.classifier import NONE_OF_THESE
+from fieldguide.zeroshot.findings import FindingClassifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
     from fieldguide.zeroshot.choose import Classifier
 
 
+USUAL_TOP = 5
+
+
 def classify_batches(
     batches: Iterable[Batch],
     classifier: Classifier | None,
     *,
-    top: int,
+    top: int | None,
     threshold: float,
 ) -> Iterator[Prediction]:
     """Yield one prediction a row, in the order of the rows.
@@ -31,26 +36,76 @@ def classify_batches(
     Args:
         batches: rows with their vectors.
         classifier: None when no row has a vector.
-        top: at most how many labels of each row are kept.
-        threshold: below this best probability "none of these" comes first.
+        top: at most how many labels of each row are kept; None for 5 where one label holds, and
+            for all findings.
+        threshold: where one label holds, below this best probability "none of these" comes first;
+            findings below it are left out.
     """
+    answer = None if classifier is None else _answer(classifier, top, threshold)
     for batch in batches:
         guesses: dict[int, tuple[Guess, ...]] = {}
-        if batch.embeddings is not None and classifier is not None:
+        if batch.embeddings is not None and classifier is not None and answer is not None:
             found = classifier.probabilities(batch.embeddings)
             guesses = {
-                place: best_guesses(p, classifier.labels, top=top, threshold=threshold)
+                place: answer.guesses(p, classifier.labels)
                 for place, p in zip(batch.places, found, strict=True)
             }
         for place, row in enumerate(batch.rows):
-            answer = guesses.get(place, ())
+            mine = guesses.get(place, ())
             yield Prediction(
-                row.item.name, answer, row.status, row.reason, row.metadata, row.thumbnail
+                row.item.name, mine, row.status, row.reason, row.metadata, row.thumbnail
             )
 
 
+@dataclass(frozen=True)
+class OneHolds:
+    """What is said of an input of whose labels one holds; see :func:`best_guesses`."""
+
+    top: int
+    threshold: float
+
+    def guesses(
+        self, probabilities: NDArray[np.floating], labels: Sequence[str]
+    ) -> tuple[Guess, ...]:
+        """Return the likeliest of C labels with (C,) probabilities, best first."""
+        return best_guesses(probabilities, labels, top=self.top, threshold=self.threshold)
+
+
+@dataclass(frozen=True)
+class EachHolds:
+    """What is said of an input that may have any number of findings.
+
+    Attributes:
+        top: at most how many findings.
+        threshold: findings below it are not given; "none of these" where all are below it.
+        thresholds: from which probability a finding counts as present, where that is known.
+    """
+
+    top: int
+    threshold: float
+    thresholds: Mapping[str, float]
+
+    def guesses(
+        self, probabilities: NDArray[np.floating], labels: Sequence[str]
+    ) -> tuple[Guess, ...]:
+        """Return the likeliest of F findings with (F,) probabilities of their own, best first."""
+        order = np.argsort(-probabilities, kind="stable")[: self.top]
+        return tuple(
+            Guess(labels[place], float(probabilities[place]), self.thresholds.get(labels[place]))
+            for place in order
+            if probabilities[place] >= self.threshold
+        ) or (Guess(NONE_OF_THESE, None),)
+
+
+def _answer(classifier: Classifier, top: int | None, threshold: float) -> OneHolds | EachHolds:
+    if isinstance(classifier, FindingClassifier):
+        count = len(classifier.labels) if top is None else top
+        return EachHolds(count, threshold, classifier.thresholds)
+    return OneHolds(USUAL_TOP if top is None else top, threshold)
+
+
 def best_guesses(
-    probabilities: NDArray[np.float32], labels: Sequence[str], *, top: int, threshold: float
+    probabilities: NDArray[np.floating], labels: Sequence[str], *, top: int, threshold: float
 ) -> tuple[Guess, ...]:
     """Return the likeliest labels of one input, best first.
 
@@ -67,9 +122,9 @@ def best_guesses(
     return guesses
 
 
-def check_range(threshold: float, top: int) -> None:
+def check_range(threshold: float, top: int | None) -> None:
     """Raise UsageError unless the threshold is a probability and top is at least one."""
     if not 0 <= threshold <= 1:
         raise UsageError(f"The threshold {threshold} is not a probability. Give 0 to 1.")
-    if top < 1:
+    if top is not None and top < 1:
         raise UsageError(f"top is {top}. Ask for one label or more.")
