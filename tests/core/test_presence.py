@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fieldguide.guides import Guide
 
-    Build = Callable[[Words, Mapping[str, PromptPair]], PresenceAbsencePromptClassifier]
+    Build = Callable[["Words", Mapping[str, PromptPair]], PresenceAbsencePromptClassifier]
 
 SPACE = SpaceId(model="words", encoder="0" * 64, contract="0" * 64, pooling="none", dim=6)
 PAIRS = {
