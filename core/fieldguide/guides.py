@@ -369,6 +369,7 @@ class Guide:
             predictions, label_column=label_column, group_column=group_column
         )
 
+    @names_kept_out
     def evaluate_findings(  # noqa: PLR0913 - the front door
         self,
         manifest: str | Path,
@@ -405,6 +406,7 @@ class Guide:
         )  # fmt: skip
         return evaluate_findings(scored, threshold)
 
+    @names_kept_out
     def calibrate(
         self,
         manifest: str | Path,
@@ -428,6 +430,7 @@ class Guide:
         )
         return fit_calibration(scored, load_class_set(classes, self.catalog), uncertain)
 
+    @names_kept_out
     def score_findings(
         self,
         manifest: str | Path,
