@@ -50,11 +50,14 @@ def classify(
         from fieldguide.writers import writer_for  # fail before the work, not after it
 
         writer_for(output, "predictions", guide.catalog, guide.domain.name)
+    chosen = options.chosen_labels(settings)
+    if top is None and (chosen["labels"] or not guide.offers_findings(chosen["classes"])):
+        top = 1
     predictions = guide.classify(
         list(inputs),
-        **options.chosen_labels(settings),
+        **chosen,
         threshold=threshold,
-        top=top if top or guide.offers_findings(settings["classes"]) else 1,
+        top=top,
         calibration=settings["calibration"],
         thumbnails=output is not None and output.suffix.lower() in (".html", ".htm"),
     )
