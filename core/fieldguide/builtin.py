@@ -181,6 +181,13 @@ def register_writers() -> Iterable[WriterSpec]:
         suffixes=(".parquet",),
         results=TABLES,
     )
+    yield WriterSpec(
+        name="overlay",
+        summary="PNG of a source under the colours of its heat map, with regions and scale",
+        target="fieldguide.writers.overlay:write_overlay",
+        suffixes=(".png",),
+        results=("regions",),
+    )
     for kind in ("predictions", "matches", "evaluation", "findings", "benchmark"):
         yield WriterSpec(
             name=f"html_{kind}",

@@ -157,3 +157,22 @@ class KnowsUsualWindow(Protocol):
             contract: of the model.
         """
         ...
+
+
+@runtime_checkable
+class FixesWindow(Protocol):
+    """A :class:`Windowed` source whose options may say already how large its windows are."""
+
+    @property
+    def window_option(self) -> str | None:
+        """The option that says so, such as ``--at-mpp``; None when none does."""
+        ...
+
+
+@runtime_checkable
+class Overviewed(Protocol):
+    """A :class:`Windowed` source that can be seen as a whole."""
+
+    def overview(self, longer_px: int) -> NDArray[np.uint8] | None:
+        """Return (h, w, 3) sRGB whose longer side has at most so many pixels, or None."""
+        ...

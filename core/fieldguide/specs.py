@@ -149,6 +149,8 @@ class LoaderSpec(Spec):
             files is one item of this loader, and they are none of their own; only for the unit
             "folder".
         only_named: such files are read where they are named, and not looked for in folders.
+        recognizes: ``(Path) -> bool``, asked where several modalities of a domain read files with
+            this ending: a file that it knows is this loader's, any other is not.
         options: names of the domain options that the target takes as keywords.
         windows: ``(loader, path, bands) -> context manager of a Windowed``, for what is too large
             for one read; bands that are not among those named need not be read, and None names
@@ -163,6 +165,7 @@ class LoaderSpec(Spec):
     folder_suffixes: tuple[Suffix, ...] = ()
     parts: str | None = None
     only_named: bool = False
+    recognizes: ImportPath | None = None
     options: tuple[Name, ...] = ()
     windows: ImportPath | None = None
 

@@ -6,9 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from PIL import Image
+
+from fieldguide.samples import RGB, SRGB8
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from fieldguide.samples import Loader, Sample, Window
 
@@ -43,6 +50,15 @@ class WindowedImage:
         )
         valid = None if self.sample.valid is None else self.sample.valid[part]
         return replace(self.sample, array=self.sample.array[part], valid=valid)
+
+    def overview(self, longer_px: int) -> NDArray[np.uint8] | None:
+        """Return (h, w, 3), the picture made smaller; None when it is no RGB or gray of 8 bits."""
+        if self.sample.units != SRGB8 or self.sample.bands not in (RGB, ("gray",)):
+            return None
+        pixels = self.sample.array
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).convert("RGB")
+        image.thumbnail((longer_px, longer_px))
+        return np.asarray(image)
 
     def place(self, window: Window) -> Mapping[str, Any]:
         """Return nothing: a plain picture lies nowhere."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.data.files import is_folder
+from fieldguide.data.files import is_folder, require_file
 from fieldguide.data.inputs import Item, loader_of
 from fieldguide.data.loader_choice import loader_for
-from fieldguide.errors import AmbiguousNameError, UnknownNameError
+from fieldguide.errors import AmbiguousNameError, LoadError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -38,11 +39,35 @@ def find_modality(domain: DomainSpec, name: str) -> ModalitySpec:
 
 def fitting(item: Item, domain: DomainSpec, catalog: Catalog) -> list[ModalitySpec]:
     """Return the modalities whose loaders read such a file, without those used only by name."""
-    return [
+    found = [
         modality
         for modality in domain.modalities
         if modality.fits_by_suffix and _fits(item, loader_specs(modality, catalog))
     ]
+    return found if len(found) < 2 else _fitting_content(item, found, catalog)
+
+
+def _fitting_content(
+    item: Item, found: Sequence[ModalitySpec], catalog: Catalog
+) -> list[ModalitySpec]:
+    """Return those whose loader knows the file by its content, else those that do not ask."""
+    known, unasked = [], []
+    for modality in found:
+        spec = loader_of(item, loader_specs(modality, catalog))
+        if spec is None or spec.recognizes is None or item.path is None:
+            unasked.append(modality)
+        elif _is_there(item.path) and spec.import_target(spec.recognizes)(item.path):
+            known.append(modality)
+    return known or unasked
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        if not is_folder(path):
+            require_file(path)  # a pipe would be waited for
+    except LoadError:
+        return False
+    return True
 
 
 def loader_specs(modality: ModalitySpec, catalog: Catalog) -> list[LoaderSpec]:

@@ -22,7 +22,7 @@ from fieldguide.localization.regions import best_places
 from fieldguide.localization.result import Region, Regions, Scored
 from fieldguide.localization.store import EMBEDDED, EMPTY, FAILED, WindowStore
 from fieldguide.localization.window_size import window_sizes_px
-from fieldguide.samples import KnowsUsualWindow, Window
+from fieldguide.samples import FixesWindow, KnowsUsualWindow, Overviewed, Window
 from fieldguide.tuning.adapter_choice import require_vectors
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 NO_THRESHOLD = -2.0
 """Below every cosine."""
+OVERVIEW_PX = 2048
+"""The longer side of the picture of a source that a result carries."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
             source.item.name, reader.open_facts(opened.metadata), scorer.texts, grids,
             tuple(scores),
             int((together == EMPTY).sum()), int((together == FAILED).sum()), tuple(faults),
+            opened.overview(OVERVIEW_PX) if isinstance(opened, Overviewed) else None,
+            opened.pixel_size_m,
         )  # fmt: skip
         return scored, _best(scored, opened, search, reader)
 
@@ -219,6 +223,10 @@ def make_grids(
     usual_px = (max(reader.contract.size_px),) * axes
     if isinstance(opened, KnowsUsualWindow):
         usual_px = opened.usual_window_px(reader.contract)
+    if windows and isinstance(opened, FixesWindow) and opened.window_option is not None:
+        raise UsageError(
+            f"--window and {opened.window_option} both say how large a window is. Leave one out."
+        )
     size_m = opened.pixel_size_m
     sizes_m = (size_m,) * axes if isinstance(size_m, float) else size_m
     sizes = window_sizes_px(windows, sizes_m, usual_px)

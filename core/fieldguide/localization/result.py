@@ -57,6 +57,8 @@ class Scored:
         empty: how many windows hold too little data.
         faults: why windows could not be read.
         failed: how many of them.
+        overview: (h, w, 3), the source as a whole, where it can be seen so.
+        pixel_size_m: side of its pixels, where known; one for each axis where they differ.
     """
 
     path: str
@@ -67,6 +69,8 @@ class Scored:
     empty: int = 0
     failed: int = 0
     faults: tuple[str, ...] = ()
+    overview: NDArray[np.uint8] | None = None
+    pixel_size_m: float | tuple[float, ...] | None = None
 
     def heat(self, query: str) -> NDArray[np.float32]:
         """Return cells that cover the source exactly, one axis for each of its; NaN without data.

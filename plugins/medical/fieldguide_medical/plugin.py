@@ -17,6 +17,12 @@ from fieldguide.specs import (
 from fieldguide_medical import reading_offers
 from fieldguide_medical.privacy_offers import OPEN_FACTS, PRIVACY_COMMANDS
 from fieldguide_medical.report_offers import REPORT_COMMANDS, REPORT_CONVERTERS, REPORT_WRITERS
+from fieldguide_medical.slide_offers import (
+    QUPATH_WRITER,
+    SLIDE_LOADER,
+    SLIDE_OPTIONS,
+    slide_modality,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,10 +70,15 @@ def register_domains() -> Iterable[DomainSpec]:
     """Offer the domain ``medical``."""
     yield DomainSpec(
         name="medical",
-        summary="CT volumes, radiographs and stained histology tiles, for research",
+        summary="CT volumes, radiographs, stained histology tiles and whole slides, for research",
         extra=EXTRA,
-        modalities=(HISTOLOGY_TILE, CT_VOLUME, reading_offers.RADIOGRAPH),
-        options=reading_offers.OPTIONS,
+        modalities=(
+            HISTOLOGY_TILE,
+            CT_VOLUME,
+            slide_modality(HISTOLOGY_TILE),
+            reading_offers.RADIOGRAPH,
+        ),
+        options=(*reading_offers.OPTIONS, *SLIDE_OPTIONS),
         registry="fieldguide_medical:registry.yaml",
         class_sets=tuple(f"fieldguide_medical:prompts/{name}.yaml" for name in CLASS_SETS),
         demo="fieldguide_medical.demo:demo_sets",
@@ -79,8 +90,9 @@ def register_domains() -> Iterable[DomainSpec]:
 
 @hookimpl
 def register_loaders() -> Iterable[LoaderSpec]:
-    """Offer the readers of CT volumes and radiographs."""
+    """Offer the readers of CT volumes, radiographs and slides."""
     yield from reading_offers.LOADERS
+    yield SLIDE_LOADER
 
 
 @hookimpl
@@ -124,7 +136,8 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
 
 @hookimpl
 def register_writers() -> Iterable[WriterSpec]:
-    """Offer the files of a search in a CT volume."""
+    """Offer the files of a search in a CT volume or slide."""
+    yield QUPATH_WRITER
     yield WriterSpec(
         name="heat_volume",
         summary="Heat map of a search in a CT volume, on the grid of its file",
