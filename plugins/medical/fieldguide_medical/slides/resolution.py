@@ -85,10 +85,10 @@ def resolution_of_properties(properties: Mapping[str, str]) -> Resolution:
         unit = UNITS_UM.get(properties.get("tiff.ResolutionUnit", ""))
         dots = [_number(properties.get(f"tiff.{axis}Resolution")) for axis in "XY"]
         if unit is not None and all(dots):
-            tagged = [unit / one for one in dots if one]
-            if all(MIN_MPP <= value <= MAX_MPP for value in tagged):  # 72 dpi is said by anyone
-                return resolution_of(*tagged, objective)
-    return resolution_of(*found, objective)
+            x, y = (unit / one for one in dots if one)
+            if all(MIN_MPP <= value <= MAX_MPP for value in (x, y)):  # 72 dpi is said by anyone
+                return resolution_of(x, y, objective)
+    return resolution_of(found[0], found[1], objective)
 
 
 def _number(value: Any) -> float | None:
