@@ -18,7 +18,13 @@ class WriteSlide(Protocol):
     """Writes (H, W, 3) as a slide with levels of half and a quarter of its size."""
 
     def __call__(
-        self, path: Path, pixels: Pixels, *, mpp: float | None = ..., packing: str | None = ...
+        self,
+        path: Path,
+        pixels: Pixels,
+        *,
+        mpp: float | None = ...,
+        packing: str | None = ...,
+        about: str | None = ...,
     ) -> Path: ...
 
 
@@ -34,7 +40,12 @@ def write_slide() -> WriteSlide:
     """A pyramid of pages, as OpenSlide reads it; as sub-directories when the name has ``.ome``."""
 
     def write(
-        path: Path, pixels: Pixels, *, mpp: float | None = 0.5, packing: str | None = None
+        path: Path,
+        pixels: Pixels,
+        *,
+        mpp: float | None = 0.5,
+        packing: str | None = None,
+        about: str | None = None,
     ) -> Path:
         is_ome = ".ome." in path.name
         levels = [pixels, halved(pixels), halved(halved(pixels))]
@@ -43,7 +54,7 @@ def write_slide() -> WriteSlide:
         }  # fmt: skip
         if mpp is not None and not is_ome:
             shared |= {"resolution": (1e4 / mpp, 1e4 / mpp), "resolutionunit": "CENTIMETER"}
-        first = dict(shared)
+        first = shared | ({} if about is None else {"description": about})
         if is_ome:
             sizes = "" if mpp is None else f'PhysicalSizeX="{mpp}" PhysicalSizeY="{mpp}"'
             first["description"] = (
