@@ -58,7 +58,7 @@ def write_slide() -> WriteSlide:
         if is_ome:
             sizes = "" if mpp is None else f'PhysicalSizeX="{mpp}" PhysicalSizeY="{mpp}"'
             first["description"] = (
-                '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+                '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image>'
                 f'<Pixels ID="Pixels:0" Type="uint8" {sizes}/></Image></OME>'
             )
             first["subifds"] = 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -23,6 +22,7 @@ from fieldguide_medical.slides.pyramid import choose_level, make_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from conftest import WriteSlide
 
@@ -164,7 +164,9 @@ def test_a_damaged_tile_fails_its_windows_and_no_others(
             return str(error)
 
     with open_slide_windows(WHOLE, path) as slide, ThreadPoolExecutor(4) as pool:
-        mixed = list(pool.map(outcome, [one for pair in zip(bad, good, strict=True) for one in pair]))
+        mixed = list(
+            pool.map(outcome, [one for pair in zip(bad, good, strict=True) for one in pair])
+        )
     assert mixed[1::2] == ["True"] * 20
     assert all("damaged" in reason for reason in mixed[::2])
 
