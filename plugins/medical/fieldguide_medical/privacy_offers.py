@@ -12,7 +12,7 @@ from fieldguide.specs import CommandSpec
 OPEN_FACTS = (
     # where a window lies
     "geometry", "x_mm", "y_mm", "z_mm", "slice_first", "slice_last",
-    "row_px", "column_px", "width_px", "height_px",
+    "row_px", "column_px", "width_px", "height_px", "x_um", "y_um", "width_um", "height_um",
     "x_vox", "y_vox", "z_vox", "x_size_vox", "y_size_vox", "z_size_vox",
     # size and scale
     "affine", "microns_per_pixel", "mpp", "orientation_of_file", "pixel_size_m", "shape",

@@ -83,7 +83,7 @@ def test_mutated_slides_neither_crash_nor_hang_nor_tell_names(
     assert done.stderr == ""
     whole, *found = map(json.loads, done.stdout.splitlines())
     assert len(found) == 15
-    assert whole[0]["mpp_um"] == 0.5
+    assert whole[0]["microns_per_pixel"] == 0.5
     assert not any(word in done.stdout for word in (*SECRET.split(), "12/29/09", "Aperio", "/tmp"))
 
 
@@ -92,7 +92,11 @@ def test_nothing_of_a_slide_but_numbers_of_scale_is_told(
 ) -> None:
     path = write_slide(tmp_path / "case.svs", waves, mpp=None, packing="jpeg", about=ABOUT)
     with open_slide_windows(SlideLoader(min_tissue=0), path) as slide:
-        assert dict(slide.metadata) == {"mpp_um": 0.5, "objective_power": 20.0, "levels": 3}
+        assert dict(slide.metadata) == {
+            "microns_per_pixel": 0.5,
+            "magnification": 20.0,
+            "level_count": 3,
+        }
 
 
 def test_a_label_picture_is_in_no_level_and_no_overview(

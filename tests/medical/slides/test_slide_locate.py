@@ -172,7 +172,7 @@ def test_a_broken_slide_is_recorded_and_the_others_are_searched(
     (slide.parent / "broken.svs").write_bytes((shared_data / "medical/wsi/broken.svs").read_bytes())
     done = run("locate", ".", "tumour", "--window", "100", "--device", "cpu", "-o", "found.csv")
     assert done.exit_code == 3, done.output
-    assert "broken.svs" in done.stderr
+    assert "broken.svs" not in done.stderr  # names of medical files may name people
     assert "no slide that OpenSlide knows, or its beginning is damaged" in done.stderr
     assert "1 sources" in done.stderr
     made = json.loads((slide.parent / "found.csv.provenance.json").read_text())

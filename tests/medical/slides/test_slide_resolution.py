@@ -146,9 +146,13 @@ def test_numbers_that_make_no_sense_are_refused(options: dict[str, float], reaso
 def test_a_scanned_slide_says_its_scale_and_one_without_says_nothing(shared_data: Path) -> None:
     folder = shared_data / "medical/wsi"
     with open_slide_windows(SlideLoader(min_tissue=0), folder / "cmu_small_region.svs") as slide:
-        assert dict(slide.metadata) == {"mpp_um": 0.499, "objective_power": 20.0, "levels": 1}
+        assert dict(slide.metadata) == {
+            "microns_per_pixel": 0.499,
+            "magnification": 20.0,
+            "level_count": 1,
+        }
     with open_slide_windows(
         SlideLoader(min_tissue=0), folder / "tcga-cr-7395-01a-01-ts1.svs"
     ) as slide:
-        assert dict(slide.metadata) == {"levels": 2}
+        assert dict(slide.metadata) == {"level_count": 2}
         assert slide.pixel_size_m is None

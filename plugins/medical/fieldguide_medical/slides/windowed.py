@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fieldguide.contract import InputContract
+    from fieldguide.contract import Contract
     from fieldguide.samples import Window
     from fieldguide_medical.slides.pyramid import Pyramid
     from fieldguide_medical.tissue import TissueMap
@@ -57,13 +57,13 @@ class WindowedSlide:
     def metadata(self) -> Mapping[str, Any]:
         """Numbers of scale alone: a slide's other properties can name people."""
         found = {
-            "mpp_um": self.mpp_um,
-            "objective_power": self.pyramid.resolution.objective,
-            "levels": len(self.pyramid.levels),
+            "microns_per_pixel": self.mpp_um,
+            "magnification": self.pyramid.resolution.objective,
+            "level_count": len(self.pyramid.levels),
         }
         return {name: value for name, value in found.items() if value is not None}
 
-    def usual_window_px(self, contract: InputContract) -> tuple[int, int]:
+    def usual_window_px(self, contract: Contract) -> tuple[int, int]:
         """Return (H, W) of what a model sees at the scale asked for; else pixel for pixel."""
         model_px = max(contract.size_px)
         if self.target_mpp_um is None or self.mpp_um is None:
