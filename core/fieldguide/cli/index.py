@@ -16,8 +16,8 @@ from fieldguide.cli.better_model import say_better_model
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path),
               help="The index: a folder to make or to extend.")  # fmt: skip
 @click.option("--window", "windows", multiple=True, metavar="SIZE",
-              help="Index windows of large files, with their places: 224 (pixels), 600m; repeat "
-              "for several.")  # fmt: skip
+              help="Index windows of large files, with their places: 224 (pixels), 600m, usual "
+              "(what suits the model); repeat for several.")  # fmt: skip
 @click.option("--overlap", type=click.FloatRange(0, 0.9),
               help="Of neighbouring windows; else 0.5.")  # fmt: skip
 @click.option("--remove", metavar="WHERE", help="Remove the rows that fit, instead of adding.")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
 @click.option("--output", "-o", "outputs", multiple=True, type=click.Path(path_type=Path),
               help="Write to a file; repeat for several. Its ending says what: .geojson .parquet "
-              ".csv .json: regions; .tif .nii.gz: heat map, .slices.csv; .png: picture.")  # fmt: skip
+              ".csv .json: regions; .tif .nii.gz: heat map, .slices.csv; .png: picture."
+              )  # fmt: skip
 @click.option("--against", multiple=True, metavar="TEXT",
               help="What it is told from; scores are then probabilities. Repeat.")  # fmt: skip
 @click.option("--window", "windows", multiple=True, metavar="SIZE",

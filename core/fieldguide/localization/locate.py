@@ -21,7 +21,7 @@ from fieldguide.localization.queries import make_scorer, query_prompts
 from fieldguide.localization.regions import best_places
 from fieldguide.localization.result import Region, Regions, Scored
 from fieldguide.localization.store import EMBEDDED, EMPTY, FAILED, WindowStore
-from fieldguide.localization.window_size import window_sizes_px
+from fieldguide.localization.window_size import USUAL, window_sizes_px
 from fieldguide.samples import FixesWindow, KnowsUsualWindow, Overviewed, Window
 from fieldguide.tuning.adapter_choice import require_vectors
 
@@ -100,7 +100,8 @@ def locate(guide: Guide, inputs: Any, search: Search, folder: Path | None) -> Re
     skipped: list[tuple[str, str, str]] = []
     for item in items:
         try:
-            scored, found = _search(_Source(guide, plan, item, folder), search, scorer)
+            source = _Source(guide, plan, item, folder, alone=len(items) == 1)
+            scored, found = _search(source, search, scorer)
         except InputError as error:
             reason = str(error) if guide.private is None else guide.private.scrub(str(error))
             skipped.append((item.name, error.status, reason))
@@ -127,12 +128,13 @@ def ranked(regions: Sequence[Region], texts: Sequence[str], top: int) -> list[Re
 
 @dataclass(frozen=True)
 class _Source:
-    """One file of a search."""
+    """One file of a search; one that is alone may be drawn afterwards."""
 
     guide: Guide
     plan: Plan
     item: Item
     folder: Path | None
+    alone: bool = False
 
     def store(self, grid: WindowGrid) -> WindowStore:
         """Return where the vectors of a grid are kept; another model or file has another place."""
@@ -175,11 +177,14 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
         together = np.concatenate(states)
         if not (together == EMBEDDED).any():
             raise _nothing(list(faults))
+        picture = None
+        if source.alone and isinstance(opened, Overviewed):
+            picture = opened.overview(OVERVIEW_PX)
         scored = Scored(
             source.item.name, reader.open_facts(opened.metadata), scorer.texts, grids,
             tuple(scores),
             int((together == EMPTY).sum()), int((together == FAILED).sum()), tuple(faults),
-            opened.overview(OVERVIEW_PX) if isinstance(opened, Overviewed) else None,
+            picture,
             opened.pixel_size_m,
         )  # fmt: skip
         return scored, _best(scored, opened, search, reader)
@@ -223,9 +228,11 @@ def make_grids(
     usual_px = (max(reader.contract.size_px),) * axes
     if isinstance(opened, KnowsUsualWindow):
         usual_px = opened.usual_window_px(reader.contract)
-    if windows and isinstance(opened, FixesWindow) and opened.window_option is not None:
+    fixed = opened.window_option if isinstance(opened, FixesWindow) else None
+    if fixed is not None and set(windows) - {USUAL}:
         raise UsageError(
-            f"--window and {opened.window_option} both say how large a window is. Leave one out."
+            f"--window and {fixed} both say how large a window is. Leave one out, or write "
+            f"--window {USUAL}"
         )
     size_m = opened.pixel_size_m
     sizes_m = (size_m,) * axes if isinstance(size_m, float) else size_m

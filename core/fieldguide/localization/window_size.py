@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(px|km|m|mm|um)?")
 _METRES = {"km": 1e3, "m": 1.0, "mm": 1e-3, "um": 1e-6}
+USUAL = "usual"
+"""What stands for the window that suits the model."""
 MAX_PX = 10**9
 """Of a side; no picture is larger."""
 
@@ -25,7 +27,7 @@ def window_sizes_px(
 
     Args:
         written: such as "224", "224px", "600m" or "0.5mm", which say all sides, or "64x64x12",
-            which says each; none for the usual one.
+            which says each; none or "usual" for the usual one.
         pixel_sizes_m: sides of a pixel in metres, or None when the source does not say.
         usual_px: what the model takes, one side for each axis.
 
@@ -34,10 +36,15 @@ def window_sizes_px(
 
     >>> window_sizes_px(["600m", "224"], (2.5, 2.5), (288, 288))
     ((224, 224), (240, 240))
+    >>> window_sizes_px(["usual"], None, (288, 288))
+    ((288, 288),)
     """
     if not written:
         return (usual_px,)
-    sizes = {_sides(str(text), pixel_sizes_m, len(usual_px)) for text in written}
+    sizes = {
+        usual_px if text == USUAL else _sides(str(text), pixel_sizes_m, len(usual_px))
+        for text in written
+    }
     return tuple(sorted(sizes))
 
 

@@ -51,8 +51,8 @@ def write_overlay(result: Regions, path: Path) -> None:
     source = result.sources[0]
     if source.overview is None:
         raise UsageError(
-            f"{path}: such a source cannot be drawn as a whole. Write its heat map or regions in "
-            "another format; 'fieldguide plugins' lists them."
+            f"{path}: only a picture or slide that is searched alone can be drawn. Write regions "
+            "or a heat map in another format; 'fieldguide plugins' lists them."
         )
     across = math.ceil(math.sqrt(len(source.queries)))
     down = math.ceil(len(source.queries) / across)

@@ -131,7 +131,8 @@ def test_rows_that_were_found_can_be_labelled_and_tuned_on(slide: Path, run: Any
 def test_an_index_of_windows_is_searched_and_its_matches_go_to_qupath(
     slide: Path, run: Any
 ) -> None:
-    done = run("index", "case.tif", "--window", "100", "-o", "slides.fg", "--device", "cpu")
+    done = run("index", "case.tif", "--window", "usual", "--at-mpp", "2", "-o", "slides.fg",
+               "--device", "cpu")  # fmt: skip
     assert done.exit_code == 0, done.output
     for output in ("hits.geojson", "hits.html"):
         line = ["search", "slides.fg", "tumour", "-k", "4", "-o", output]

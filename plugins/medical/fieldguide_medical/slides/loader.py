@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fieldguide.samples import Sample
+    from fieldguide_medical.slides.overview import Overview
     from fieldguide_medical.slides.pyramid import Pyramid
 
 MASK_SIDE_PX = 2048
@@ -76,7 +77,7 @@ class SlideLoader:
         """
         raise ContractError(
             "it is a whole slide, which is read window by window. Run: fieldguide locate SLIDE "
-            "TEXT, or fieldguide index SLIDES --window 224, with --domain medical"
+            "TEXT, or fieldguide index SLIDES --window usual, with --domain medical"
         )
 
     @contextmanager
@@ -92,19 +93,24 @@ class SlideLoader:
             mpp_um = self.mpp_um or pyramid.resolution.mpp_um
             if self.target_mpp_um is not None and mpp_um is None:
                 pyramid.resolution.required()
-            tissue = self._tissue(path, pyramid) if self.min_tissue > 0 else None
-            yield WindowedSlide(pyramid, mpp_um, tissue, self.min_tissue, self.target_mpp_um)
+            tissue, seen = None, None
+            if self.min_tissue > 0:
+                tissue, seen = self._tissue(path, pyramid)
+            yield WindowedSlide(pyramid, mpp_um, tissue, self.min_tissue, self.target_mpp_um, seen)
         finally:
             pyramid.close()
 
-    def _tissue(self, path: Path, pyramid: Pyramid) -> TissueMap:
-        """Return where tissue may be: what is damaged counts too, so that it is told of."""
+    def _tissue(self, path: Path, pyramid: Pyramid) -> tuple[TissueMap, Overview | None]:
+        """Return where tissue may be, and the picture in which it was looked for just now.
+
+        What is damaged counts as tissue, so that it is told of.
+        """
         stat = path.stat()
         key = (path.absolute(), stat.st_size, stat.st_mtime_ns)
         with self._lock:  # one at a time: several threads may ask for the same
             if key in self._masks:
                 self._masks.move_to_end(key)
-                return self._masks[key]
+                return self._masks[key], None
             seen = make_overview(pyramid, MASK_SIDE_PX)
             if seen.unread.all():
                 raise LoadError("no part of it can be decoded. Get the file again.")
@@ -112,7 +118,7 @@ class SlideLoader:
             self._masks[key] = found
             while len(self._masks) > KEPT_MASKS:
                 self._masks.popitem(last=False)
-            return found
+            return found, seen
 
 
 @contextmanager

@@ -38,12 +38,12 @@ class OpenSlidePyramid:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
-        self._slide = _open(path)
+        self._own = threading.local()
+        slide = self._handle()
         try:
-            self.levels = make_levels([(h, w) for w, h in self._slide.level_dimensions])
-            self._scales = tuple(self._slide.level_downsamples)
-            self.resolution = resolution_of_properties(self._slide.properties)
+            self.levels = make_levels([(h, w) for w, h in slide.level_dimensions])
+            self._scales = tuple(slide.level_downsamples)
+            self.resolution = resolution_of_properties(slide.properties)
         except _FAULTS as error:
             raise LoadError("its headers are damaged. Get the file again.") from error
 
@@ -58,33 +58,25 @@ class OpenSlidePyramid:
         """
         scale = self._scales[level.number]
         row, column = (round(place * scale) for place in start)
-        asked = ((column, row), level.number, (size_px[1], size_px[0]))
+        slide = self._handle()
         try:
-            image = self._slide.read_region(*asked)
-        except _FAULTS:
-            image = self._read_again(*asked)
-        return Patch(_on_white(image), (row / scale, column / scale))
+            image = slide.read_region((column, row), level.number, (size_px[1], size_px[0]))
+            pixels = _on_white(image)
+        except _FAULTS as error:
+            self._own.slide = None  # after one fault a handle refuses all that is asked of it
+            raise LoadError(DAMAGED) from error
+        return Patch(pixels, (row / scale, column / scale))
 
-    def _read_again(
-        self, location: tuple[int, int], level: int, size: tuple[int, int]
-    ) -> Image.Image:
-        """Read by a new handle: OpenSlide refuses all reads after one that failed, of any thread.
-
-        Old handles are closed when the last thread lets go of them.
-        """
-        with self._lock:
-            fresh = _open(self._path)
-            try:
-                image = fresh.read_region(location, level, size)
-            except _FAULTS as error:
-                self._slide = _open(self._path)
-                raise LoadError(DAMAGED) from error
-            self._slide = fresh
-            return image
+    def _handle(self) -> openslide.OpenSlide:
+        """Return this thread's own handle: a fault of one thread does not stop the others."""
+        slide = getattr(self._own, "slide", None)
+        if slide is None:
+            slide = self._own.slide = _open(self._path)
+        return slide
 
     def close(self) -> None:
-        """Release the file."""
-        self._slide.close()
+        """Release the file: handles are closed when nothing holds them."""
+        self._own = threading.local()
 
 
 def _open(path: Path) -> openslide.OpenSlide:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fieldguide.errors import LoadError
-from fieldguide_medical.slides.pyramid import halves, read_box
+from fieldguide_medical.slides.pyramid import read_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from fieldguide_medical.slides.pyramid import Pyramid
 
 SMALLEST_PX = 32
-"""A damaged part is cut in halves down to this side, in pixels of the overview."""
+"""Side of the blocks that a damaged slide is read in, in pixels of the overview, at least."""
+BLOCKS_A_SIDE = 24
+"""At most: each damaged one is tried once, which takes as long as opening the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,20 @@ def make_overview(pyramid: Pyramid, longer_px: int) -> Overview:
 def _read(
     pyramid: Pyramid, box: Box, size_px: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Read all at once, or block by block where a part is damaged."""
     try:
         return read_box(pyramid, box, size_px), np.zeros(size_px, np.bool_)
     except LoadError:
-        if max(size_px) <= SMALLEST_PX:
-            return np.full((*size_px, 3), 255, np.uint8), np.ones(size_px, np.bool_)
-    axis, first, second = halves(box, size_px)
-    parts = [_read(pyramid, *half) for half in (first, second)]
-    pixels, unread = (np.concatenate(list(part), axis=axis) for part in zip(*parts, strict=True))
+        pixels = np.full((*size_px, 3), 255, np.uint8)
+        unread = np.zeros(size_px, np.bool_)
+    side_px = max(SMALLEST_PX, math.ceil(max(size_px) / BLOCKS_A_SIDE))
+    for top, left in itertools.product(*(range(0, length, side_px) for length in size_px)):
+        bottom, right = min(top + side_px, size_px[0]), min(left + side_px, size_px[1])
+        down, across = box[2] / size_px[0], box[3] / size_px[1]
+        part = (top * down, left * across, bottom * down, right * across)
+        try:
+            shape = (bottom - top, right - left)
+            pixels[top:bottom, left:right] = read_box(pyramid, part, shape)
+        except LoadError:
+            unread[top:bottom, left:right] = True
     return pixels, unread

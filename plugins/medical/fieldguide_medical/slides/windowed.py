@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from fieldguide.contract import Contract
     from fieldguide.samples import Window
+    from fieldguide_medical.slides.overview import Overview
     from fieldguide_medical.slides.pyramid import Pyramid
     from fieldguide_medical.tissue import TissueMap
 
@@ -35,6 +36,7 @@ class WindowedSlide:
         tissue: where tissue is; None for everywhere.
         min_tissue: share of tissue below which a window counts as empty.
         target_mpp_um: micrometres a pixel at which the model is to see the slide; None for any.
+        seen: the whole slide as it was seen already, or None.
     """
 
     pyramid: Pyramid
@@ -42,6 +44,7 @@ class WindowedSlide:
     tissue: TissueMap | None = None
     min_tissue: float = 0.0
     target_mpp_um: float | None = None
+    seen: Overview | None = None
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -113,4 +116,6 @@ class WindowedSlide:
         Args:
             longer_px: at most how long the longer side becomes.
         """
+        if self.seen is not None and max(self.seen.pixels.shape) <= longer_px:
+            return self.seen.pixels
         return make_overview(self.pyramid, longer_px).pixels
