@@ -50,7 +50,10 @@ def fitting(item: Item, domain: DomainSpec, catalog: Catalog) -> list[ModalitySp
 def _fitting_content(
     item: Item, found: Sequence[ModalitySpec], catalog: Catalog
 ) -> list[ModalitySpec]:
-    """Return those whose loader knows the file by its content, else those that do not ask."""
+    """Return those whose loader knows the file by its content, else those that do not ask.
+
+    Of the latter a special kind gives way to the wider one that it belongs to.
+    """
     known, unasked = [], []
     for modality in found:
         spec = loader_of(item, loader_specs(modality, catalog))
@@ -58,7 +61,8 @@ def _fitting_content(
             unasked.append(modality)
         elif _is_there(item.path) and spec.import_target(spec.recognizes)(item.path):
             known.append(modality)
-    return known or unasked
+    names = {modality.name for modality in unasked}
+    return known or [modality for modality in unasked if modality.broader not in names]
 
 
 def _is_there(path: Path) -> bool:

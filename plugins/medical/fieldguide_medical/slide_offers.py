@@ -14,7 +14,7 @@ def slide_modality(tile: ModalitySpec) -> ModalitySpec:
         name="slide",
         summary="a whole slide stained with haematoxylin and eosin, read window by window",
         extra=EXTRA,
-        loader=("slide",),
+        loader=("slide", "image"),  # "image" reads a tile that slides are searched with
         broader=tile.name,
         templates=tile.templates,
         symmetries=tile.symmetries,

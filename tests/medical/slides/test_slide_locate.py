@@ -134,9 +134,9 @@ def test_an_index_of_windows_is_searched_and_its_matches_go_to_qupath(
     done = run("index", "case.tif", "--window", "usual", "--at-mpp", "2", "-o", "slides.fg",
                "--device", "cpu")  # fmt: skip
     assert done.exit_code == 0, done.output
-    for output in ("hits.geojson", "hits.html"):
-        line = ["search", "slides.fg", "tumour", "-k", "4", "-o", output]
-        done = CliRunner().invoke(cli, line)
+    Image.fromarray(np.full((64, 64, 3), (200, 120, 160), np.uint8)).save("tile.png")
+    for query in (["tumour", "-o", "hits.geojson"], ["--image", "tile.png", "-o", "hits.html"]):
+        done = CliRunner().invoke(cli, ["search", "slides.fg", "-k", "4", *query])
         assert done.exit_code == 0, done.output
     features = json.loads((slide.parent / "hits.geojson").read_text())["features"]
     assert len(features) == 4
@@ -189,7 +189,7 @@ def test_a_pyramid_is_a_slide_and_a_plain_tiff_is_a_tile(
     paths = [
         write_slide(tmp_path / "a.tif", waves), write_slide(tmp_path / "b.ome.tif", waves),
         tmp_path / "c.svs", tmp_path / "tile.tif", tmp_path / "tiled.tif", tmp_path / "broken.tif",
-        tmp_path / "gone.tif",
+        tmp_path / "gone.tif", tmp_path / "tile.png",
     ]  # fmt: skip
     catalog = get_catalog()
     domain = catalog.domains["medical"]
@@ -197,7 +197,7 @@ def test_a_pyramid_is_a_slide_and_a_plain_tiff_is_a_tile(
         [modality.name for modality in fitting(Item(path.name, path.name, path), domain, catalog)]
         for path in paths
     ]
-    assert found == [["slide"]] * 3 + [["histology_tile"]] * 4
+    assert found == [["slide"]] * 3 + [["histology_tile"]] * 5
 
 
 def test_a_search_by_text_alone_needs_no_modality_where_one_model_serves_all() -> None:
