@@ -418,4 +418,4 @@ def test_missing_folders_of_an_output_are_made(tmp_path: Path, catalog: Any) -> 
 
 def test_the_writers_of_the_core_are_offered_by_suffix() -> None:
     suffixes = {suffix for spec in builtin.register_writers() for suffix in spec.suffixes}
-    assert suffixes == {*TABLES, ".html", ".htm"}
+    assert suffixes == {*TABLES, ".html", ".htm", ".png"}

@@ -56,7 +56,8 @@ def write_overlay(result: Regions, path: Path) -> None:
         )
     across = math.ceil(math.sqrt(len(source.queries)))
     down = math.ceil(len(source.queries) / across)
-    longer_px = min(PANEL_PX, MAX_SIDE_PX // max(across, down))
+    cell_px = MAX_SIDE_PX // max(across, down)
+    longer_px = min(PANEL_PX, cell_px - max(16, cell_px // 39))  # less the line of text above it
     panels = [
         _Panel.of(source, [row for row in result if row.query == text], text, longer_px).draw()
         for text in source.queries

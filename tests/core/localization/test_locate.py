@@ -203,7 +203,7 @@ def test_the_command_writes_a_table_and_says_what_it_searched(
     [
         (["nowhere.png", "x"], "no such file", 1),
         (["{picture}", " "], "Say in words", 2),
-        (["{picture}", "x", "-o", "out.png"], "does not say a format for regions", 2),
+        (["{picture}", "x", "-o", "out.bmp"], "does not say a format for regions", 2),
         (["{picture}", "x", "--window", "3km"], "Name the window in pixels", 2),
     ],
 )
