@@ -120,6 +120,18 @@ def test_a_size_that_no_slide_has_is_refused() -> None:
         make_levels([])
 
 
+def test_a_huge_slide_without_smaller_levels_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "huge.ome.tif"
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    tifffile.imwrite(path, pixels, tile=(64, 64), photometric="rgb", metadata=None)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for name in ("ImageWidth", "ImageLength"):
+            file.pages[0].tags[name].overwrite(80_000)  # type: ignore[union-attr] # a page has tags
+    opened = open_slide_windows(SlideLoader(), path)
+    with pytest.raises(LoadError, match="6.4 gigapixels and no smaller form"), opened:
+        pass
+
+
 def test_levels_of_another_shape_are_not_used() -> None:
     assert [level.number for level in make_levels([(1000, 800), (500, 90), (250, 200)])] == [0, 2]
 

@@ -28,6 +28,8 @@ MASK_SIDE_PX = 2048
 """Of the picture in which tissue is looked for."""
 USUAL_MIN_TISSUE = 0.25
 KEPT_MASKS = 8
+MAX_COARSEST_PIXELS = 2**32
+"""Of the coarsest level, all of which is decoded to see where tissue is."""
 _OME = (".ome.tif", ".ome.tiff")
 _TIFF = (".tif", ".tiff")
 
@@ -90,6 +92,7 @@ class SlideLoader:
         """
         pyramid = _open(path)
         try:
+            _check_coarsest(pyramid)
             mpp_um = self.mpp_um or pyramid.resolution.mpp_um
             if self.target_mpp_um is not None and mpp_um is None:
                 pyramid.resolution.required()
@@ -145,6 +148,15 @@ def _open(path: Path) -> Pyramid:
         if not name.endswith(_TIFF):
             raise
     return TiffPyramid(path)  # sub-directories instead of pages, or a packing of its own
+
+
+def _check_coarsest(pyramid: Pyramid) -> None:
+    height, width = min(level.size_px for level in pyramid.levels)
+    if height * width > MAX_COARSEST_PIXELS:
+        raise LoadError(
+            f"it has {height * width / 1e9:.1f} gigapixels and no smaller form of them. Make a "
+            "pyramid of it: vips tiffsave IN OUT.tif --tile --pyramid --compression jpeg"
+        )
 
 
 def _check_mpp(option: str, value: float, example: str) -> None:
