@@ -128,7 +128,7 @@ def test_a_huge_slide_without_smaller_levels_is_refused_at_once(tmp_path: Path) 
         for name in ("ImageWidth", "ImageLength"):
             file.pages[0].tags[name].overwrite(80_000)  # type: ignore[union-attr] # a page has tags
     opened = open_slide_windows(SlideLoader(), path)
-    with pytest.raises(LoadError, match="6.4 gigapixels and no smaller form"), opened:
+    with pytest.raises(LoadError, match="gigapixels and no smaller form"), opened:
         pass
 
 
