@@ -13,6 +13,7 @@
     |-- WeightsError             weights that are missing, changed or unsafe
     |-- SpaceMismatchError       vectors of two different spaces
     |-- StoreError               an index or embedding file that cannot be used
+    |   `-- BusyError            another process writes it
     |-- OutOfMemoryError         the model does not fit into memory
     |-- AdapterError             an adapter that does not fit, is damaged, or changes nothing
     |-- TuningError              a training that cannot start or must stop
@@ -66,6 +67,10 @@ class SpaceMismatchError(FieldguideError):
 
 class StoreError(FieldguideError):
     """An index or embedding file cannot be read or written."""
+
+
+class BusyError(StoreError):
+    """Another process writes the same store."""
 
 
 class OutOfMemoryError(FieldguideError):

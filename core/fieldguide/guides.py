@@ -31,12 +31,14 @@ from fieldguide.privacy.domains import (
     require_same_names,
 )
 from fieldguide.privacy.names import names_kept_out
+from fieldguide.privacy.options import meant_options
 from fieldguide.results import Predictions, StoreReport
 from fieldguide.retrieval.where import matches, parse_where
 from fieldguide.runtime import AUTO, TORCH, Precision, Runtime
 from fieldguide.tuning.adapter_choice import base_model, choose_adapter, require_vectors
 from fieldguide.writers.history import rows_written_by
 from fieldguide.writers.provenance import make_provenance, write_provenance
+from fieldguide.zeroshot.by_windows import WindowJob, choose_cut
 from fieldguide.zeroshot.choose import Asked, Classifier, make_classifier
 from fieldguide.zeroshot.class_sets import bare, load_class_set
 from fieldguide.zeroshot.classify import check_range, classify_batches
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from fieldguide.tuning.adapter import Adapter
     from fieldguide.tuning.training.run import Outcome
     from fieldguide.zeroshot.calibration import Calibration
+    from fieldguide.zeroshot.top_k_pooling import Pooling
 
     AdapterName = str | Path | Adapter | None
 
@@ -109,6 +112,8 @@ class Guide:
         self.runtime = runtime or Runtime()
         self.device = choose_device(self.runtime.device)
         self.private = None if show_paths else names_of(self.domain, show_columns)
+        if self.private is not None:
+            self.options = meant_options(self.private, self.domain, self.options)
         self.planner = Planner(
             catalog=self.catalog,
             domain=self.domain,
@@ -169,11 +174,16 @@ class Guide:
         top: int | None = None,
         thumbnails: bool = False,
         calibration: str | Path | Calibration | None = None,
+        window: str | int | None = None,
+        overlap: float | None = None,
+        pool: Pooling | None = None,
+        vectors: str | Path | None = None,
     ) -> Predictions:
         """Say which label fits each image best, or which findings it has.
 
-        A class set of findings has sentences for present and absent; each finding then has a
-        probability of its own. See docs/findings.md.
+        Slides and other large sources are classified by their windows. A class set of findings has
+        sentences for present and absent; each finding then has a probability of its own. See
+        docs/findings.md.
 
         Args:
             inputs: paths, globs, folders, manifests, Pillow images, arrays, Samples, or an
@@ -187,18 +197,28 @@ class Guide:
             top: how many labels are kept for each image; by default 5, or all findings.
             thumbnails: keep a small picture of each input, for HTML contact sheets.
             calibration: of findings, or its file: probabilities and thresholds are then its.
+            window: side of windows, such as 224 or "112um": each file is then classified by its
+                windows, resumable. Slides always are; by default by windows that the model takes.
+            overlap: of neighbouring windows, as a part of their side; by default 0.
+            pool: makes one score of those of windows; by default ``TopK(10)``.
+            vectors: the folder in which ``FILE.windows`` keeps the vectors of windows, as for
+                :meth:`locate`. By default the current one.
 
         Returns:
-            One prediction an input, in their order; one that failed carries the reason.
+            One prediction an input, in their order; one that failed carries the reason. By windows
+            they have a ``report`` with one row a source.
 
         Raises:
             UsageError: labels or inputs that make no sense.
         """
         check_range(threshold, top)
-        plan, batches = self._batches(inputs, thumbnails=thumbnails)
+        plan, items, batches = self._batches(inputs, thumbnails=thumbnails)
+        cut = choose_cut(plan, items, window=window, overlap=overlap, pool=pool, folder=vectors)
         classifier = self.classifier(
             plan, labels, classes=classes, templates=templates, calibration=calibration
         )
+        if cut is not None:
+            return WindowJob(self, plan, classifier, cut, top, threshold).run(items or [])
         rows = list(classify_batches(batches, classifier, top=top, threshold=threshold))
         offered = [] if classifier is None else list(classifier.labels)
         return Predictions(rows, self.provenance(plan, labels=offered, threshold=threshold))
@@ -646,7 +666,7 @@ class Guide:
             "domain": self.domain.name,
             "modality": plan.modality.name if plan.modality else None,
             "model": self.planner.model or (plan.record.name if plan.record else None),
-            "options": self.options,
+            "options": self._shown(self.options),
             **names_fact(self.domain, self.private),
             **({} if self.adapter is None else self.adapter.about),
         }
@@ -667,17 +687,25 @@ class Guide:
             **facts,
         )
 
-    def _batches(self, inputs: Any, *, thumbnails: bool) -> tuple[Plan, Iterator[Batch]]:
-        """Return the plan and the batches of images, or of vectors that were stored before."""
+    def _shown(self, value: Any) -> Any:
+        return value if self.private is None else self.private.scrubbed(value)
+
+    def _batches(
+        self, inputs: Any, *, thumbnails: bool
+    ) -> tuple[Plan, list[Item] | None, Iterator[Batch]]:
+        """Return the plan and the batches of images, or of vectors that were stored before.
+
+        The items between them are None where there are vectors.
+        """
         stored = stored_path(inputs)
         if stored is None:
             items = self.find(inputs)
             plan = self.planner.plan(items, thumbnails=thumbnails)
-            return plan, self.encode(items, plan)
+            return plan, items, self.encode(items, plan)
         modality, record = self.planner.text_model()
         encoder = self.planner.encoder(record)
         plan = Plan(RoutedReader({}, {}), modality, record, encoder, {})
-        return plan, stored_batches(stored, encoder.space)
+        return plan, None, stored_batches(stored, encoder.space)
 
     def _base(self, adapter: Adapter) -> str:
         return lasting_name(base_model(adapter, self.catalog), self.catalog)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from fieldguide.data.inputs import Item
+    from fieldguide.data.pipeline import Normaliser
     from fieldguide.models.embeddings import Encoder
     from fieldguide.plugins import Catalog
     from fieldguide.privacy.names import PrivateNames
@@ -227,4 +228,14 @@ class Planner:
             mark="ok" if in_scope else "out_of_scope",
             thumbnails=thumbnails,
             private=self.private,
+            normaliser=self._normaliser(modality),
         )
+
+    def _normaliser(self, modality: ModalitySpec) -> Normaliser | None:
+        """Return what the user asked for by options of the modality's normaliser, if anything."""
+        names = modality.normaliser_options
+        options = {name: self.options[name] for name in names if name in self.options}
+        if modality.normaliser is None or not options:
+            return None
+        made: Normaliser = modality.import_target(modality.normaliser)(**options)
+        return made

@@ -206,6 +206,12 @@ class ModalitySpec(Offer):
         fits_by_suffix: False for a special kind that is used only when it is named.
         check: ``(Sample) -> None``, raises ContractError when the content is of another kind.
         preview: ``(Sample) -> (H, W, 3) uint8`` for thumbnails of what is not an RGB image.
+        by_windows: whether such a source is too large to be looked at as a whole, so that it is
+            classified by its windows.
+        normaliser: ``(**options) -> (whole: Sample) -> (part: Sample) -> Sample``, brings pictures
+            to a common appearance as a repair by name, where the user asks for it by an option.
+        normaliser_options: names of the domain options that it takes as keywords; without any of
+            them pictures stay as they are.
         symmetries: of the square under which a picture stays what it is, for training: "none",
             "mirror" (left and right), or "all" (quarter turns too).
     """
@@ -219,6 +225,9 @@ class ModalitySpec(Offer):
     fits_by_suffix: bool = True
     check: ImportPath | None = None
     preview: ImportPath | None = None
+    by_windows: bool = False
+    normaliser: ImportPath | None = None
+    normaliser_options: tuple[Name, ...] = ()
     symmetries: Symmetries = "none"
 
 
@@ -287,6 +296,7 @@ CORE_OPTIONS = frozenset(
         "patience",
         "per_image",
         "pick_strength",
+        "pool_top",
         "positive_column",
         "precision",
         "projection_epochs",

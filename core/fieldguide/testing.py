@@ -79,7 +79,7 @@ def _domain_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:
             faults += _fault(
                 f"the loader of {modality.name!r}", lambda name=name: catalog.loaders[name]
             )
-        for target in filter(None, (modality.check, modality.preview)):
+        for target in filter(None, (modality.check, modality.preview, modality.normaliser)):
             faults += _fault(
                 f"{target} of {modality.name!r}", lambda m=modality, t=target: m.import_target(t)
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,8 +11,11 @@ from fieldguide.cli import options, screen
 from fieldguide.cli.better_model import say_better_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from fieldguide.guides import Guide
+    from fieldguide.results import Predictions
+    from fieldguide.zeroshot.run_report import RunReport
 
+_NO_REPORT = "--report is for files that are classified by their windows: name a --window."
 COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
 
 
@@ -23,33 +27,45 @@ COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
                    "are left out.")  # fmt: skip
 @click.option("--top", type=click.IntRange(1),
               help="How many labels to give for each image; else 1, or all findings.")  # fmt: skip
+@click.option("--window", metavar="SIZE",
+              help="Classify each file by its windows: 224 (pixels), 112um. Slides always are. "
+              "[default for them: what the model takes]")  # fmt: skip
+@click.option("--overlap", type=click.FloatRange(0, 0.9),
+              help="Of neighbouring windows. [default: 0]")  # fmt: skip
+@click.option("--pool-top", type=click.IntRange(1), metavar="K",
+              help="A label's score is the mean of its K best windows; more than there are: of "
+              "all. [default: 10]")  # fmt: skip
+@click.option("--vectors", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="In which FILE.windows keeps the vectors of windows; else here.")  # fmt: skip
+@click.option("--report", type=click.Path(path_type=Path),
+              help="By windows: what became of each file and why: .csv .json .parquet")  # fmt: skip
 @options.calibration_option
 @options.output_option
 @options.domain_options
 @options.adapter_options
 @options.run_options
 def classify(
-    inputs: tuple[str, ...],
-    threshold: float,
-    top: int | None,
-    output: Path | None,
-    **settings: Any,
-) -> None:
+    inputs: tuple[str, ...], threshold: float, top: int | None, output: Path | None,
+    report: Path | None, pool_top: int | None, **settings: Any,
+) -> None:  # fmt: skip
     """Say which label fits each image best, or which findings it has.
 
     INPUTS are files, folders, globs, CSV or JSONL manifests, or one .parquet file of 'embed'.
     The table has the columns path, rank, label, probability, status and reason. A class set of
     findings gives each finding a probability of its own.
 
+    Slides, and other files with --window, are classified by their windows, whose vectors are kept:
+    a killed run goes on, other labels take seconds, and several processes may share a list.
+
     \b
     fieldguide classify photos/ --label cat --label dog
     fieldguide classify scenes/ --domain remote_sensing --classes aid -o sheet.html
+    fieldguide classify mosaic.png --label forest --label water --window 224 --report run.csv
     """
     guide = options.make_guide(settings, output)
-    if output is not None:
-        from fieldguide.writers import writer_for  # fail before the work, not after it
+    from fieldguide.zeroshot.top_k_pooling import TopK
 
-        writer_for(output, "predictions", guide.catalog, guide.domain.name)
+    _check_outputs(guide, output, report, settings["window"])
     chosen = options.chosen_labels(settings)
     if top is None and (chosen["labels"] or not guide.offers_findings(chosen["classes"])):
         top = 1
@@ -60,6 +76,10 @@ def classify(
         top=top,
         calibration=settings["calibration"],
         thumbnails=output is not None and output.suffix.lower() in (".html", ".htm"),
+        window=settings["window"],
+        overlap=settings["overlap"],
+        pool=None if pool_top is None else TopK(pool_top),
+        vectors=settings["vectors"],
     )
     failed = [(row.path, row.status, row.reason) for row in predictions if not row.guesses]
     if output is None:
@@ -68,11 +88,42 @@ def classify(
     else:
         predictions.write(output)
         screen.print_failures(failed)
+    if report is not None:
+        _report_of(predictions).write(report)
     if not settings["quiet"]:
-        where = "" if output is None else f"; written to {output}"
-        click.echo(screen.summary_line(row.status for row in predictions) + where, err=True)
-        if settings["model"] is None and settings["adapter"] is None:
-            made = predictions.provenance
-            say_better_model(guide.catalog, made["modality"], (made["model"] or {}).get("name"))
+        _say(predictions, guide, output, settings)
     code = screen.exit_code(len(predictions), len(failed), strict=settings["strict"])
     raise click.exceptions.Exit(code)
+
+
+def _say(
+    predictions: Predictions, guide: Guide, output: Path | None, settings: dict[str, Any]
+) -> None:
+    """Say what was done, and name a better model where there is one."""
+    where = "" if output is None else f"; written to {output}"
+    click.echo(screen.summary_line(row.status for row in predictions) + where, err=True)
+    if settings["model"] is None and settings["adapter"] is None:
+        made = predictions.provenance
+        say_better_model(guide.catalog, made["modality"], (made["model"] or {}).get("name"))
+
+
+def _check_outputs(
+    guide: Guide, output: Path | None, report: Path | None, window: str | None
+) -> None:
+    """Refuse files that could not be written, and a report of no windows, before the work."""
+    from fieldguide.writers import writer_for
+
+    for path, kind in ((output, "predictions"), (report, "run_report")):
+        if path is not None:
+            writer_for(path, kind, guide.catalog, guide.domain.name)
+    cuts = window is not None or any(m.by_windows for m in guide.domain.modalities)
+    if report is not None and not cuts:
+        raise click.UsageError(_NO_REPORT)
+
+
+def _report_of(predictions: Predictions) -> RunReport:
+    from fieldguide.zeroshot.run_report import WindowPredictions
+
+    if not isinstance(predictions, WindowPredictions):
+        raise click.UsageError(_NO_REPORT)
+    return predictions.report

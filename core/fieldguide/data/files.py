@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from fieldguide.errors import LoadError, StoreError
+from fieldguide.errors import BusyError, LoadError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,14 +168,15 @@ def only_writer(lock: Path, target: Path, option: str = "--output") -> Iterator[
     """Hold a lock that is released when the process ends, however it ends.
 
     Raises:
-        StoreError: another process writes the same target, or the folder cannot be written.
+        BusyError: another process writes the same target.
+        StoreError: the folder cannot be written.
     """
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(lock, timeout=0):
             yield
     except filelock.Timeout as error:
-        raise StoreError(
+        raise BusyError(
             f"{target} is being written by another fieldguide process. Wait until it is done."
         ) from error
     except OSError as error:

@@ -6,7 +6,7 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -89,6 +89,8 @@ class ItemReader(Protocol):
 
 
 Preview = Callable[[Sample], NDArray[np.uint8]]
+Normaliser = Callable[[Sample], Callable[[Sample], Sample]]
+"""Given a whole, returns what brings it, or any part of it, to a common appearance."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Reader:
         contract: what the encoder takes; None when no model covers the modality.
         repairs: names of the allowed repairs.
         check: refuses content of another kind.
+        normaliser: brings pictures to a common appearance, a repair by name; None to leave them.
         preview: how a thumbnail is drawn; None for RGB images.
         refusal: why every item is refused, when no model covers the modality.
         mark: status of rows that are encoded: "ok" or "out_of_scope".
@@ -118,6 +121,23 @@ class Reader:
     mark: str = "ok"
     thumbnails: bool = False
     private: PrivateNames | None = None
+    normaliser: Normaliser | None = None
+
+    def for_windows(self, whole: Sample) -> Reader:
+        """Return what reads the windows of a source, judged by what it shows as a whole.
+
+        The check asks for the kind of the source, which a window of its background does not tell;
+        and a common appearance is found once, or each window would be given its own.
+
+        Raises:
+            ContractError: the source is of another kind.
+        """
+        if self.check is not None:
+            self.check(whole)
+        if self.normaliser is None:
+            return replace(self, check=None)
+        normalise = self.normaliser(whole)
+        return replace(self, check=None, normaliser=lambda _window: normalise)
 
     def read(self, item: Item) -> tuple[Row, NDArray[Any] | None]:
         """Return the row and prepared pixels, or None in their place when it failed."""
@@ -164,6 +184,8 @@ class Reader:
             return self._failed(item, sample, "refused", self.refusal or "no model"), None
         if self.check is not None:
             self.check(sample)
+        if self.normaliser is not None:
+            sample = self.normaliser(sample)(sample)
         ready, pixels = self.contract.prepare(sample, self.repairs)
         facts, picture = self._metadata(item, ready), self._thumbnail(ready)
         return Row(item, self.mark, _remarks(ready), facts, picture), pixels

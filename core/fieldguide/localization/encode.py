@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import tqdm
 
+from fieldguide.data.overview import overview
 from fieldguide.data.pipeline import encode_items
 from fieldguide.data.windows import WindowReader
 
@@ -41,10 +42,15 @@ class WindowEncoder:
     with_place: bool = False
 
     def encode(self, grid: WindowGrid, todo: Sequence[Item]) -> Iterator[Batch]:
-        """Yield batches of the last windows of a grid, those that are still to be embedded."""
+        """Yield batches of the last windows of a grid, those that are still to be embedded.
+
+        Raises:
+            ContractError: the source as a whole is of another kind than its modality.
+        """
         runtime = self.guide.runtime
         sized = self.guide.planner.sized(self.plan, len(grid))
-        reading = WindowReader(reader_of(self.plan, self.item), self.opened, self.with_place)
+        reader = self._reader(grid) if len(todo) else reader_of(self.plan, self.item)
+        reading = WindowReader(reader, self.opened, self.with_place)
         batches = encode_items(
             todo, reading, sized.encoder, batch_size=sized.batch_size, workers=runtime.workers
         )
@@ -56,6 +62,13 @@ class WindowEncoder:
             for batch in batches:
                 yield batch
                 bar.update(len(batch.rows))
+
+    def _reader(self, grid: WindowGrid) -> Reader:
+        reader = reader_of(self.plan, self.item)
+        if reader.contract is None or (reader.check is None and reader.normaliser is None):
+            return reader
+        whole = overview(self.opened, grid, max(reader.contract.size_px))
+        return reader if whole is None else reader.for_windows(whole)
 
 
 def sides(lengths: Sequence[int]) -> str:

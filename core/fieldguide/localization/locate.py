@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fieldguide.data.store_job import options_fingerprint
-from fieldguide.data.windows import WindowItems, open_whole
-from fieldguide.errors import ContractError, InputError, LoadError, UsageError
+from fieldguide.data.windows import open_whole
+from fieldguide.errors import InputError, LoadError, UsageError
 from fieldguide.localization.encode import WindowEncoder, reader_of, sides
-from fieldguide.localization.grid import USUAL_OVERLAP, make_grid
+from fieldguide.localization.grid import USUAL_OVERLAP
 from fieldguide.localization.queries import make_scorer, query_prompts
 from fieldguide.localization.regions import best_places
 from fieldguide.localization.result import Region, Regions, Scored
-from fieldguide.localization.store import EMBEDDED, EMPTY, FAILED, WindowStore
-from fieldguide.localization.window_size import USUAL, window_sizes_px
-from fieldguide.samples import FixesWindow, KnowsUsualWindow, Overviewed, Window
+from fieldguide.localization.store import EMBEDDED, EMPTY, FAILED
+from fieldguide.localization.stored_windows import (
+    Source,
+    embed_missing,
+    make_grids,
+    nothing_embedded,
+)
+from fieldguide.samples import Overviewed, Window
 from fieldguide.tuning.adapter_choice import require_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from fieldguide.guides import Guide
     from fieldguide.localization.grid import WindowGrid
     from fieldguide.localization.queries import Scorer
-    from fieldguide.planning import Plan
     from fieldguide.samples import Windowed
 
 logger = logging.getLogger(__name__)
@@ -100,8 +101,8 @@ def locate(guide: Guide, inputs: Any, search: Search, folder: Path | None) -> Re
     skipped: list[tuple[str, str, str]] = []
     for item in items:
         try:
-            source = _Source(guide, plan, item, folder, alone=len(items) == 1)
-            scored, found = _search(source, search, scorer)
+            source = Source(guide, plan, item, folder)
+            scored, found = _search(source, search, scorer, drawn=len(items) == 1)
         except InputError as error:
             reason = str(error) if guide.private is None else guide.private.scrub(str(error))
             skipped.append((item.name, error.status, reason))
@@ -126,37 +127,13 @@ def ranked(regions: Sequence[Region], texts: Sequence[str], top: int) -> list[Re
     return rows
 
 
-@dataclass(frozen=True)
-class _Source:
-    """One file of a search; one that is alone may be drawn afterwards."""
+def _search(
+    source: Source, search: Search, scorer: Scorer, *, drawn: bool
+) -> tuple[Scored, list[Region]]:
+    """Embed the windows of a source that are not embedded yet, score all, and take the best.
 
-    guide: Guide
-    plan: Plan
-    item: Item
-    folder: Path | None
-    alone: bool = False
-
-    def store(self, grid: WindowGrid) -> WindowStore:
-        """Return where the vectors of a grid are kept; another model or file has another place."""
-        if self.plan.encoder is None:
-            raise ValueError("a plan without a model")
-        space, options = self.plan.encoder.space, self.guide.options
-        about = {
-            "file": self.item.fingerprint(),
-            "window_px": grid.window_px,
-            "stride_px": grid.stride_px,
-            "size_px": grid.size_px,
-            "space": space.digest,
-            "options": dict(options),
-            "read_by": options_fingerprint(options),  # changes with a file that an option names
-        }
-        digest = hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:12]
-        folder = (self.folder or Path()) / f"{Path(self.item.name).name}.windows"
-        return WindowStore(folder / f"{sides(grid.window_px)}px-{digest}", about, space.dim)
-
-
-def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, list[Region]]:
-    """Embed the windows of a source that are not embedded yet, score all, and take the best."""
+    Where it may be drawn afterwards, how it looks is kept with the scores.
+    """
     reader = reader_of(source.plan, source.item)
     with open_whole(source.item, reader) as opened:
         encoder = WindowEncoder(source.guide, source.plan, source.item, opened)
@@ -167,7 +144,7 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
         faults: dict[str, None] = {}
         for grid in grids:
             with source.store(grid) as store:
-                _embed(encoder, grid, store)
+                embed_missing(encoder, grid, store)
                 values = np.concatenate([scorer.scores(part) for part in store.chunks()])
                 found = store.states()
                 values[found != EMBEDDED] = np.nan
@@ -176,9 +153,9 @@ def _search(source: _Source, search: Search, scorer: Scorer) -> tuple[Scored, li
                 faults |= dict.fromkeys(store.faults())
         together = np.concatenate(states)
         if not (together == EMBEDDED).any():
-            raise _nothing(list(faults))
+            raise nothing_embedded(list(faults))
         picture = None
-        if source.alone and isinstance(opened, Overviewed):
+        if drawn and isinstance(opened, Overviewed):
             picture = opened.overview(OVERVIEW_PX)
         scored = Scored(
             source.item.name, reader.open_facts(opened.metadata), scorer.texts, grids,
@@ -212,50 +189,3 @@ def _best(scored: Scored, opened: Windowed, search: Search, reader: Reader) -> l
             place_facts = reader.open_facts(opened.place(window))
             regions.append(Region(text, 0, score, scored.path, window, place_facts))
     return regions
-
-
-def make_grids(
-    reader: Reader, opened: Windowed, windows: Sequence[str | int], overlap: float
-) -> tuple[WindowGrid, ...]:
-    """Return one grid for each size of window, smallest first.
-
-    Raises:
-        UsageError: a size or overlap that makes no sense.
-    """
-    if reader.contract is None:
-        raise ValueError("a reader without a contract")
-    axes = len(opened.size_px)
-    usual_px = (max(reader.contract.size_px),) * axes
-    if isinstance(opened, KnowsUsualWindow):
-        usual_px = opened.usual_window_px(reader.contract)
-    fixed = opened.window_option if isinstance(opened, FixesWindow) else None
-    if fixed is not None and set(windows) - {USUAL}:
-        raise UsageError(
-            f"--window and {fixed} both say how large a window is. Leave one out, or write "
-            f"--window {USUAL}"
-        )
-    size_m = opened.pixel_size_m
-    sizes_m = (size_m,) * axes if isinstance(size_m, float) else size_m
-    sizes = window_sizes_px(windows, sizes_m, usual_px)
-    return tuple(make_grid(opened.size_px, size, overlap) for size in sizes)
-
-
-def _embed(encoder: WindowEncoder, grid: WindowGrid, store: WindowStore) -> None:
-    """Embed the windows that the store lacks.
-
-    Raises:
-        ContractError: the windows are not what the model takes.
-    """
-    todo = WindowItems(encoder.item, grid, first=store.done)
-    for batch in encoder.encode(grid, todo):
-        for row in batch.rows:
-            if row.status == "refused":
-                raise ContractError(row.reason)
-        store.add(batch)
-    store.commit()
-
-
-def _nothing(faults: Sequence[str]) -> InputError:
-    if faults:
-        return LoadError(f"none of its windows could be read: {faults[0]}")
-    return LoadError("it holds no data (all is nodata). Choose a file or an area with data.")

@@ -31,6 +31,7 @@ SECONDS_PER_COMMIT = 2.0
 OPTION = "--vectors"
 MAX_ABOUT_BYTES = 2**20
 MAX_FAULTS = 1000
+MAX_REMARKS = 20
 
 
 class WindowStore:
@@ -53,13 +54,15 @@ class WindowStore:
         self._stack = contextlib.ExitStack()
         self._files: dict[str, BinaryIO] = {}
         self._waiting: list[Batch] = []
+        self._remarks: set[str] = set()
         self._written_at = time.monotonic()
 
     def __enter__(self) -> Self:
         """Take the lock, and open what is there or begin.
 
         Raises:
-            StoreError: the folder cannot be written, or another process writes it.
+            BusyError: another process writes it.
+            StoreError: the folder cannot be written.
         """
         try:
             with contextlib.ExitStack() as stack:
@@ -120,6 +123,10 @@ class WindowStore:
             json.dumps({"place": self.done + int(place), "reason": batch.rows[place].reason})
             for place in np.flatnonzero(states == FAILED)
         ]
+        for row in batch.encoded:  # the same repairs, window after window
+            if row.reason and row.reason not in self._remarks and len(self._remarks) < MAX_REMARKS:
+                self._remarks.add(row.reason)
+                reasons.append(json.dumps({"remark": row.reason}))
         self._append(FAULTS, "".join(f"{line}\n" for line in reasons).encode())
         self._append(VECTORS, vectors.tobytes())
         self._append(STATES, states.tobytes())
@@ -139,11 +146,18 @@ class WindowStore:
 
     def faults(self) -> list[str]:
         """Return why windows could not be read, each reason once, at most MAX_FAULTS."""
+        return self._noted("reason")
+
+    def remarks(self) -> list[str]:
+        """Return which repairs were made on windows and what could not be known, each once."""
+        return self._noted("remark")
+
+    def _noted(self, kind: str) -> list[str]:
         with (self.folder / FAULTS).open(encoding="utf-8", errors="replace") as lines:
             found: dict[str, None] = {}
             for line in lines:
                 with contextlib.suppress(ValueError, KeyError, TypeError):  # a torn last line
-                    found.setdefault(str(json.loads(line)["reason"]))
+                    found.setdefault(str(json.loads(line)[kind]))
                 if len(found) >= MAX_FAULTS:
                     break
         return list(found)

@@ -11,7 +11,7 @@ from fieldguide.data.store_job import Filled, fill
 from fieldguide.data.windows import EMPTY, WindowItems, open_whole
 from fieldguide.errors import InputError, ScopeError
 from fieldguide.localization.encode import WindowEncoder, reader_of
-from fieldguide.localization.locate import make_grids
+from fieldguide.localization.stored_windows import make_grids
 from fieldguide.privacy.domains import require_same_names
 from fieldguide.retrieval.index import Index
 from fieldguide.retrieval.lance_index import LanceIndex

@@ -24,6 +24,7 @@ from fieldguide.models.tunable import network_digest
 from fieldguide.registry_records import Licence
 from fieldguide.specs import Name, Record
 from fieldguide.tuning.changes import LowRank
+from fieldguide.zeroshot.classifier import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,12 +189,17 @@ class ProbeClassifier:
         Raises:
             SpaceMismatchError: the images were embedded by another model.
         """
+        return softmax(self.logits(images))
+
+    def logits(self, images: Embeddings) -> NDArray[np.float64]:
+        """Return (N, C) scores, whose softmax is the probability.
+
+        Raises:
+            SpaceMismatchError: the images were embedded by another model.
+        """
         require_same_space(self.space, images.space, "The probe")
-        weights = self.probe.weights.double().numpy()
-        logits = images.vectors.astype(np.float64) @ weights.T + self.probe.bias.double().numpy()
-        logits -= logits.max(axis=1, keepdims=True)
-        shares = np.exp(logits)
-        return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+        weights, bias = self.probe.weights.double().numpy(), self.probe.bias.double().numpy()
+        return np.asarray(images.vectors.astype(np.float64) @ weights.T + bias)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ COLUMNS = {
     "findings": ("label", "positives", "negatives", "uncertain", "unknown", "threshold"),
     "embeddings": ("path", "status", "reason"),
     "pairs": ("path", "status", "stage", "reason"),
+    "run_report": (
+        *("path", "status", "windows", "empty", "failed", "embedded", "seconds", "reason"),
+    ),
     "captions": ("path", "caption", "template", "seed", "converter", "source"),
     "benchmark": (
         "model",

@@ -36,6 +36,10 @@ class Classifier(Protocol):
         """Return (N, C) probabilities; each row sums to one unless they are of findings."""
         ...
 
+    def logits(self, images: Embeddings) -> NDArray[np.float64]:
+        """Return (N, C) scores whose softmax is the probability."""
+        ...
+
 
 @dataclass(frozen=True)
 class Asked:

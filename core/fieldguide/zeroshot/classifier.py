@@ -44,11 +44,22 @@ class ZeroShotClassifier:
         Raises:
             SpaceMismatchError: the images were embedded by another model.
         """
+        return softmax(self.logits(images))
+
+    def logits(self, images: Embeddings) -> NDArray[np.float64]:
+        """Return (N, C) scaled cosines, whose softmax is the probability.
+
+        Raises:
+            SpaceMismatchError: the images were embedded by another model.
+        """
         require_same_space(self.vectors.space, images.space, "The classifier")
-        logits = self.logit_scale * images.vectors.astype(np.float64) @ self.vectors.vectors.T
-        logits -= logits.max(axis=1, keepdims=True)
-        weights = np.exp(logits)
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+        return self.logit_scale * images.vectors.astype(np.float64) @ self.vectors.vectors.T
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return (N, C) probabilities of (N, C) logits; each row sums to one."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def build_classifier(encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> ZeroShotClassifier:

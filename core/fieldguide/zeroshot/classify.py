@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 from fieldguide.errors import UsageError
 from fieldguide.results import Guess, Prediction
-from fieldguide.zeroshot.classifier import NONE_OF_THESE
+from fieldguide.zeroshot.classifier import NONE_OF_THESE, softmax
 from fieldguide.zeroshot.findings import FindingClassifier
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def classify_batches(
         threshold: where one label holds, below this best probability "none of these" comes first;
             findings below it are left out.
     """
-    answer = None if classifier is None else _answer(classifier, top, threshold)
+    answer = None if classifier is None else answer_of(classifier, top, threshold)
     for batch in batches:
         guesses: dict[int, tuple[Guess, ...]] = {}
         if batch.embeddings is not None and classifier is not None and answer is not None:
@@ -64,6 +65,10 @@ class OneHolds:
     top: int
     threshold: float
 
+    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return (C,) probabilities of the classifier's (C,) logits."""
+        return np.asarray(softmax(logits[None])[0])
+
     def guesses(
         self, probabilities: NDArray[np.floating], labels: Sequence[str]
     ) -> tuple[Guess, ...]:
@@ -85,6 +90,10 @@ class EachHolds:
     threshold: float
     thresholds: Mapping[str, float]
 
+    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (F,) probabilities of the classifier's (F,) log odds."""
+        return np.asarray(expit(logits))
+
     def guesses(
         self, probabilities: NDArray[np.floating], labels: Sequence[str]
     ) -> tuple[Guess, ...]:
@@ -97,7 +106,8 @@ class EachHolds:
         ) or (Guess(NONE_OF_THESE, None),)
 
 
-def _answer(classifier: Classifier, top: int | None, threshold: float) -> OneHolds | EachHolds:
+def answer_of(classifier: Classifier, top: int | None, threshold: float) -> OneHolds | EachHolds:
+    """Return how the numbers of a classifier become what is said; see :func:`classify_batches`."""
     if isinstance(classifier, FindingClassifier):
         count = len(classifier.labels) if top is None else top
         return EachHolds(count, threshold, classifier.thresholds)

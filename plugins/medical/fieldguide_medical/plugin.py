@@ -12,6 +12,7 @@ from fieldguide.specs import (
     LoaderSpec,
     ModalitySpec,
     ModelSpec,
+    OptionSpec,
     WriterSpec,
 )
 from fieldguide_medical import reading_offers
@@ -37,6 +38,19 @@ QUOTING_LOGGERS = ("pydicom", "nibabel.global", "tifffile", "PIL.Image", "PIL.Pn
 CLASS_SETS = ("lung_histology", "ct_rate_18", "ct_rate_18_ctclip", "merlin_abdomen_30",
               "chest_xray_14")  # fmt: skip
 
+STAIN_NORMALISER = "fieldguide_medical.stain_normaliser:make_normaliser"
+STAIN_OPTIONS = (
+    OptionSpec(
+        name="stain",
+        help="Normalise the stain of histology: of a tile by itself, of windows by their slide.",
+        choices=("macenko", "reinhard"),
+    ),
+    OptionSpec(
+        name="stain_target",
+        help="A picture whose stain all shall get; else published values.",
+    ),
+)
+
 HISTOLOGY_TILE = ModalitySpec(
     name="histology_tile",
     summary="a tile of a slide stained with haematoxylin and eosin, as a plain image",
@@ -51,6 +65,8 @@ HISTOLOGY_TILE = ModalitySpec(
         "a micrograph of {}, stained with haematoxylin and eosin.",
     ),
     check="fieldguide_medical.histology:check_stained_tile",
+    normaliser=STAIN_NORMALISER,
+    normaliser_options=tuple(option.name for option in STAIN_OPTIONS),
     symmetries="all",
 )
 
@@ -78,7 +94,7 @@ def register_domains() -> Iterable[DomainSpec]:
             slide_modality(HISTOLOGY_TILE),
             reading_offers.RADIOGRAPH,
         ),
-        options=(*reading_offers.OPTIONS, *SLIDE_OPTIONS),
+        options=(*reading_offers.OPTIONS, *STAIN_OPTIONS, *SLIDE_OPTIONS),
         registry="fieldguide_medical:registry.yaml",
         class_sets=tuple(f"fieldguide_medical:prompts/{name}.yaml" for name in CLASS_SETS),
         demo="fieldguide_medical.demo:demo_sets",

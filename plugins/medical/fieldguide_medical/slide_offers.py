@@ -17,6 +17,9 @@ def slide_modality(tile: ModalitySpec) -> ModalitySpec:
         loader=("slide", "image"),  # "image" reads a tile that slides are searched with
         broader=tile.name,
         templates=tile.templates,
+        by_windows=True,
+        normaliser=tile.normaliser,
+        normaliser_options=tile.normaliser_options,
         symmetries=tile.symmetries,
     )
 

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fieldguide.data.store_job import options_fingerprint
 from fieldguide.errors import TuningError
 from fieldguide.machine import keep_freed_memory
 from fieldguide.models.tunable import network_digest
@@ -165,8 +166,8 @@ class TuningJob:
         """Give the training its pictures; return them where their frozen outputs are kept."""
         cuts = training.picture_cuts()
         folder = self.running.frozen or self.workplace.frozen
-        options = sorted(self.material.guide.options.items())
-        kept = KeptPictures(files, cuts, folder, repr((self.material.modality.name, options)))
+        read_by = options_fingerprint(self.material.guide.options)
+        kept = KeptPictures(files, cuts, folder, repr((self.material.modality.name, read_by)))
         if kept.bytes_needed() > self.running.keep_gb * GIB:
             training.pictures = StreamedPictures(files, cuts)
             return None
