@@ -18,8 +18,8 @@ OPEN_FACTS = (
     "affine", "microns_per_pixel", "mpp", "orientation_of_file", "pixel_size_m", "shape",
     "slice_count", "spacing_mm", "magnification", "level_count",
     # of the values
-    "bits_stored", "photometric_interpretation", "fraction_below_minus_200", "hu_max",
-    "hu_min", "range_shown", "view_from", "view_position", "window_center", "window_width", "windows_in_file",
+    "bits_stored", "photometric_interpretation", "fraction_below_minus_200", "hu_max", "hu_min",
+    "range_shown", "view_from", "view_position", "window_center", "window_width", "windows_in_file",
     "tissue_fraction",
     # of the slices of a series
     "slices_of_file", "gantry_tilt_deg",
