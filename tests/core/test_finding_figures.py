@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
@@ -59,6 +59,7 @@ def judged(seed: int = 0, rows: int = 60) -> Judged:
 # ----------------------------------------------------------------------------- AUROC, F1 ...
 
 
+@settings(deadline=None)  # scikit-learn's first call is slow
 @given(SCORES)
 def test_auroc_equals_scikit_learn_with_ties_and_weights(
     rows: list[tuple[int, bool, int]],
@@ -267,6 +268,7 @@ def test_a_perfect_separation_never_claims_certainty() -> None:
     assert found[0] == pytest.approx(7 / 8, abs=1e-3)  # (6 + 1) / (6 + 2)
 
 
+@settings(deadline=None)  # scikit-learn's first call is slow
 @given(st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=30))
 def test_the_best_threshold_reaches_the_highest_f1_of_all_thresholds(
     rows: list[tuple[int, bool]],

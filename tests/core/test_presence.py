@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -71,6 +71,7 @@ def images(count: int) -> Embeddings:
     return Embeddings(unit_length(vectors), SPACE)
 
 
+@settings(deadline=None)
 @given(st.floats(-80, 80), st.floats(-80, 80))
 def test_the_softmax_of_a_pair_is_the_sigmoid_of_its_difference(one: float, other: float) -> None:
     # an image (1, 0, ...) whose cosines with the two sides are what hypothesis draws, by scale 1
