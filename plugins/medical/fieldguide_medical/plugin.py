@@ -16,7 +16,8 @@ from fieldguide.specs import (
     WriterSpec,
 )
 from fieldguide_medical import reading_offers
-from fieldguide_medical.privacy_offers import OPEN_FACTS, PRIVACY_COMMANDS
+from fieldguide_medical.open_facts import OPEN_FACTS
+from fieldguide_medical.privacy_offers import PRIVACY_COMMANDS
 from fieldguide_medical.report_offers import REPORT_COMMANDS, REPORT_CONVERTERS, REPORT_WRITERS
 from fieldguide_medical.slide_offers import (
     QUPATH_WRITER,
