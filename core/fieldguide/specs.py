@@ -330,6 +330,7 @@ CORE_OPTIONS = frozenset(
         "template",
         "tensorboard",
         "text_weight",
+        "texts",
         "threshold",
         "top",
         "tower",

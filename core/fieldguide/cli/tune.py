@@ -69,6 +69,8 @@ data_options = options.chain(
                  help="Numbers -1 to 1 for soft targets; repeat."),
     click.option("--positive-column", "positive_columns", multiple=True,
                  help="Rows that agree in all of these are positives of each other; repeat."),
+    click.option("--texts", metavar="MANIFEST", help="Texts that belong to no picture; the "
+                 "attribute columns, which both have, join them. For the loss medclip."),
     click.option("--where", help='Only these rows, such as: year > 2019'),
     click.option("--classes", help="A class set by name, or a YAML file: names and prompts."),
     click.option("--template", "templates", multiple=True,

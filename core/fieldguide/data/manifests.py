@@ -31,6 +31,18 @@ _NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASC
 
 
 def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Return the rows of a manifest of images; see :func:`read_table`.
+
+    Raises:
+        UsageError: the file cannot be read at all or no row has a path.
+    """
+    rows = read_table(path)
+    if not any(path_column(row) for _, row in rows):
+        raise UsageError(f"{path} has no column {', '.join(PATH_COLUMNS)}. Name one of them so.")
+    return rows
+
+
+def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Return the rows of a CSV or JSON Lines file with the numbers of their lines.
 
     The rows of a GeoJSON file are the properties of its features; its places are not used.
@@ -38,7 +50,7 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     A row that cannot be read has only the key ``fault``, which says why.
 
     Raises:
-        UsageError: the file cannot be read at all or no row has a path.
+        UsageError: the file cannot be read at all, or has no row.
     """
     try:
         text = read_bounded(path, MAX_BYTES).decode("utf-8-sig")
@@ -51,8 +63,6 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
         raise UsageError(f"{path} is not CSV: {error}. Save it again as CSV.") from error
     if not rows:
         raise UsageError(f"{path} has no rows. Name a file that has some.")
-    if not any(path_column(row) for _, row in rows):
-        raise UsageError(f"{path} has no column {', '.join(PATH_COLUMNS)}. Name one of them so.")
     return rows
 
 

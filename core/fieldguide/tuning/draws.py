@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from fieldguide.tuning.texts import Stream
 
-ORDER, BATCH, NOISE = 1, 2, 3
-"""Kinds of chance, which must not depend on each other: order, draws of a step, dropout."""
+ORDER, BATCH, NOISE, PAIRS = 1, 2, 3, 4
+"""Kinds of chance, which must not depend on each other: order, draws of a step, dropout, pairs."""
 
 
 def seed_of(seed: int, kind: int, number: int) -> int:
@@ -53,12 +53,18 @@ class Pool:
 
     def drawn(self, step: int, seed: int) -> Tensor:
         """Return the images of a step: each once an epoch, in an order of its own each epoch."""
-        places = torch.arange(step * self.per_batch, (step + 1) * self.per_batch)
-        epochs = places // len(self.rows)
+        places, epochs = self._places(step), self.passes(step)
         orders = torch.cat([
             _order(len(self.rows), seed, int(epoch)) for epoch in torch.unique(epochs)
         ])  # fmt: skip
         return self.rows[orders[places - int(epochs[0]) * len(self.rows)]]
+
+    def passes(self, step: int) -> Tensor:
+        """Return how often each image of a step was drawn before, (B,)."""
+        return self._places(step) // len(self.rows)
+
+    def _places(self, step: int) -> Tensor:
+        return torch.arange(step * self.per_batch, (step + 1) * self.per_batch)
 
 
 @functools.lru_cache(maxsize=8)  # a step asks for the order of one epoch or two
@@ -134,10 +140,11 @@ class Draws:
     def batch(self, step: int) -> Batch:
         """Return what a step sees."""
         rows = torch.cat([pool.drawn(step, self.seed) for pool in self.pools])
+        passes = torch.cat([pool.passes(step) for pool in self.pools])
         generator = generator_of(self.seed, BATCH, step)
         chosen = torch.randint(len(self.views), rows.shape, generator=generator)
         texts = [
-            DrawnTexts(place, *stream.draw(rows, generator))
+            DrawnTexts(place, *stream.draw(rows, generator, passes))
             for place, stream in enumerate(self.streams)
         ]
         return Batch(rows, torch.tensor(self.views)[chosen], tuple(texts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,14 +26,9 @@ from fieldguide.tuning.rows import (
     summary,
 )
 from fieldguide.tuning.splits import TRAIN
-from fieldguide.tuning.texts import (
-    MISSING,
-    ClassTexts,
-    PairedTexts,
-    Stream,
-    class_texts,
-    paired_texts,
-)
+from fieldguide.tuning.streams import beside_texts, make_streams
+from fieldguide.tuning.texts import ClassTexts, PairedTexts, Stream
+from fieldguide.tuning.unpaired_rows import read_unpaired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -142,6 +138,7 @@ def read_examples(  # noqa: PLR0913 - the front door: each is one thing a user m
     split_column: str = SPLIT,
     attribute_columns: Sequence[str] = (),
     positive_columns: Sequence[str] = (),
+    texts: str | Path | None = None,
     where: str | None = None,
     classes: str | None = None,
     templates: Sequence[str] | None = None,
@@ -155,11 +152,13 @@ def read_examples(  # noqa: PLR0913 - the front door: each is one thing a user m
             folder with one folder a class.
         label_column: holds the class.
         caption_column: holds a text or a list of texts.
-        converter: name of a caption converter that makes the texts from each row instead.
+        converter: name of a caption converter that makes the texts from each row instead; with
+            ``texts`` from each row of that file.
         group_column: rows that share its value stay in one split.
         split_column: holds train, val or test; where there is none, splits are made.
         attribute_columns: hold numbers from -1 to 1, for losses with soft targets.
         positive_columns: rows that agree in all of these are positives of each other's captions.
+        texts: a file of texts that belong to no image, with the same attribute columns.
         where: only rows that fit, such as ``year > 2019``.
         classes: a class set with names and prompts of the labels.
         templates: prompts around a label, each with one ``{}``.
@@ -182,11 +181,13 @@ def read_examples(  # noqa: PLR0913 - the front door: each is one thing a user m
         items = [i for i in items if i.fault is not None or matches(condition, filter_row(i))]
     _check_columns(items, columns)
     load = None if converter is None else guide.catalog.caption_converters[converter].load()
-    rows = Rows(columns, load, private=guide.private)
+    loose = None if texts is None else read_unpaired(Path(texts), columns, load)
+    rows = Rows(columns, load if loose is None else None, private=guide.private)
     rows.add_all(items)
     require_some(rows, manifest)
     kept = list(rows.kept.values())
-    _check_texts(rows, kept, items)
+    if loose is None:
+        _check_texts(rows, kept, items)
     splits = split_rows(kept, columns, seed)
     labels = tuple(row.label for row in kept)
     items = [row.item for row in kept]
@@ -197,7 +198,9 @@ def read_examples(  # noqa: PLR0913 - the front door: each is one thing a user m
         splits=splits.names,
         labels=labels,
         groups=tuple(row.group or row.item.id for row in kept),
-        streams=_streams(kept, splits.names, prompts, attributes),
+        streams=beside_texts(
+            make_streams(kept, splits.names, prompts, attributes), loose, attributes, seed
+        ),
         prompts=prompts,
         captions=tuple(tuple(row.captions) for row in kept),
         attributes=attributes,
@@ -206,7 +209,7 @@ def read_examples(  # noqa: PLR0913 - the front door: each is one thing a user m
         made=splits.fractions,
         split_source=splits.source,
         columns=frozenset(column for item in items for column in item.metadata),
-        faults=tuple(rows.faults),
+        faults=(*rows.faults, *(() if loose is None else loose.faults)),
         no_caption=tuple(rows.no_caption),
     )
 
@@ -248,34 +251,6 @@ def _check_texts(rows: Rows, kept: Sequence[Row], items: Sequence[Item]) -> None
         f"No row has a {rows.columns.label!r} or {rows.columns.captions!r} to learn from; other "
         f"columns are: {known}. Name one: --label-column or --caption-column."
     )
-
-
-def _streams(
-    rows: Sequence[Row],
-    splits: Sequence[str],
-    prompts: Mapping[str, tuple[str, ...]],
-    attributes: Tensor | None,
-) -> tuple[Stream, ...]:
-    streams: list[Stream] = []
-    if any(row.captions for row in rows):
-        owned = [row.captions for row in rows]
-        streams.append(paired_texts(owned, same=_same(rows), attributes=attributes))
-    labels = [row.label for row in rows]
-    if any(labels):
-        trained = [split == TRAIN for split in splits]
-        streams.append(class_texts(prompts, labels, trained, attributes=attributes))
-    return tuple(streams)
-
-
-def _same(rows: Sequence[Row]) -> Tensor | None:
-    """Return which rows agree in the columns that make positives, (N,) int64."""
-    if all(row.same is None for row in rows):
-        return None
-    places: dict[tuple[str, ...], int] = {}
-    numbers = [
-        MISSING if row.same is None else places.setdefault(row.same, len(places)) for row in rows
-    ]
-    return torch.tensor(numbers)
 
 
 def _joined(one: Sequence[object], other: Sequence[object]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.tuning.decoupled_pairs import UNPAIRED
 from fieldguide.tuning.findings import NOTE, STOP, WARN, Finding, counted, some
 from fieldguide.tuning.splits import SPLITS, TEST, TRAIN, VAL
 
@@ -94,7 +95,9 @@ def _too_few_classes(examples: Examples, train: Counter[str]) -> Finding:
     what = f"all {labelled} labelled images of train are {next(iter(train))!r}" if train else (
         "no image of train has a label"
     )  # fmt: skip
-    has_captions = any(examples.captions[row] for row in examples.rows(TRAIN).tolist())
+    has_captions = examples.stream(UNPAIRED) is not None or any(
+        examples.captions[row] for row in examples.rows(TRAIN).tolist()
+    )
     return Finding(
         WARN if has_captions else STOP, "one_class",
         f"One class cannot be told from others: {what}.",

@@ -163,7 +163,7 @@ class Rows:
             label=one_text(about, columns.label),
             group="" if columns.group is None else one_text(filter_row(shown), columns.group),
             split=one_text(about, columns.split),
-            attributes=tuple(_number(about, column) for column in columns.attributes),
+            attributes=tuple(attribute_number(about, column) for column in columns.attributes),
             same=_same(about, columns.same),
         )
         row.captions = self._captions(item, shown, row.label)
@@ -252,7 +252,12 @@ def _is_cell(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def _number(record: Mapping[str, Any], column: str) -> float:
+def attribute_number(record: Mapping[str, Any], column: str) -> float:
+    """Return what a row says of an attribute, from -1 to 1; 0 where it says nothing.
+
+    Raises:
+        LoadError: it is no such number.
+    """
     value = record.get(column)
     if value is None:
         return 0.0

@@ -63,12 +63,15 @@ class Stream(Protocol):
         """(M, L) float for losses with soft targets, or None."""
         ...
 
-    def draw(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, rows: Tensor, generator: torch.Generator, passes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Draw the texts of a batch.
 
         Args:
             rows: (B,) int64, images of the batch.
             generator: of the processor; the only source of chance.
+            passes: (B,) int64, how often each image was drawn before; None for never.
 
         Returns:
             Numbers of T texts (T,), and their keys (T, K').
@@ -120,7 +123,9 @@ class PairedTexts:
         """Return those rows that have a text, (T,): what a draw's texts were drawn for."""
         return rows[(self.choices[rows] != MISSING).any(dim=1)]
 
-    def draw(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, rows: Tensor, generator: torch.Generator, passes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Draw one text for each row that has any; see :class:`Stream`."""
         owners = self.rows_with_text(rows)
         choices = self.choices[owners]  # (T, C)
@@ -171,7 +176,9 @@ class ClassTexts:
     weight: float = 1.0
     most: int = MAX_CLASSES_A_STEP
 
-    def draw(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, rows: Tensor, generator: torch.Generator, passes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Draw one prompt of each class; see :class:`Stream`."""
         classes = self._classes(rows, generator)
         choices = self.choices[classes]

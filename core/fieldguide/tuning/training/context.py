@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from fieldguide.tuning.decoupled_pairs import UNPAIRED
 from fieldguide.tuning.draws import Draws, Pool
 from fieldguide.tuning.layouts.towers import image_layout, text_layout
 from fieldguide.tuning.replay import REPLAY
 from fieldguide.tuning.splits import TRAIN
 from fieldguide.tuning.splitting import frozen_stages
+from fieldguide.tuning.texts import MISSING
 from fieldguide.tuning.training.objective import Objective
 from fieldguide.tuning.training.teacher import Teacher, needs_teacher
 from fieldguide.tuning.training.text_inputs import TextInputs
@@ -84,7 +86,8 @@ class Training:
     @cached_property
     def streams(self) -> tuple[Stream, ...]:
         """The texts, each stream with the weight that the settings give it."""
-        weights = {"classes": self.settings.label_weight, "captions": self.settings.caption_weight}
+        captions = self.settings.caption_weight
+        weights = {"classes": self.settings.label_weight, "captions": captions, UNPAIRED: captions}
         return tuple(
             replace(stream, weight=stream.weight * weights[kind])  # type: ignore[type-var] # records
             for stream in self.examples.streams
@@ -174,9 +177,11 @@ def domain_pool(examples: Examples, batch_size: int) -> Pool:
         examples: of the domain.
         batch_size: images a step; at most as many as there are.
     """
+    loose = examples.stream(UNPAIRED)
+    met = () if loose is None else (loose.image_keys != MISSING).any(dim=1).tolist()
     rows = [
         row
         for row in examples.rows(TRAIN).tolist()
-        if examples.labels[row] or examples.captions[row]
+        if examples.labels[row] or examples.captions[row] or (met and met[row])
     ]
     return Pool(torch.tensor(rows, dtype=torch.int64), min(batch_size, len(rows)))

@@ -11,6 +11,7 @@ from fieldguide.doctor.software import installed_version
 from fieldguide.models.load import lasting_name
 from fieldguide.tuning.adapter import Adapter, AdapterConfig, base_of
 from fieldguide.tuning.changes import LowRank
+from fieldguide.tuning.decoupled_pairs import UNPAIRED
 from fieldguide.tuning.suites import suite_name
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def settings_of(request: Request) -> dict[str, Any]:
     """Return all settings on which the result depends, in JSON's types."""
     reading = request.reading.model_dump(mode="json")
     kept = {name: value for name, value in reading.items() if value not in (None, [], "")}
+    if "texts" in kept:  # a card is given away; where a file lies is nobody's business
+        kept["texts"] = suite_name(kept["texts"])
     resize, replay = request.picturing.resize, request.measuring.replay
     return {
         "method": request.method,
@@ -150,12 +153,14 @@ def _count(learned: Learned) -> int:
 
 def _data(examples: Examples, data_name: str, source: str) -> dict[str, Any]:
     captions = sum(map(bool, examples.captions))
+    loose = examples.stream(UNPAIRED)
     return {
         "name": data_name,
         **({"source": source} if source else {}),
         "images": {name: examples.splits.count(name) for name in ("train", "val", "test")},
         "classes": len(set(examples.labels) - {""}),
         "images with captions": captions,
+        **({"texts of no image": len(loose.texts)} if loose is not None else {}),
         "splits": examples.split_source,
         **({"groups": examples.group_column} if examples.group_column else {}),
         "rows left out": len(examples.faults),

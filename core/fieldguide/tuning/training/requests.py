@@ -35,6 +35,7 @@ class Reading(Record):
     split_column: str = SPLIT
     attribute_columns: tuple[str, ...] = ()
     positive_columns: tuple[str, ...] = ()
+    texts: Path | None = None
     where: str | None = None
     classes: str | None = None
     templates: tuple[str, ...] | None = None
