@@ -1,8 +1,8 @@
 """Images and texts that nothing pairs, drawn beside each other until each image met each text.
 
-Wang et al. 2022, "MedCLIP: Contrastive Learning from Unpaired Medical Images and Text", section 3.1,
-arXiv:2210.10163: N images and M texts, each with entity labels of their own, make N x M pairs, not
-the few that happen to come together.
+Wang et al. 2022, "MedCLIP: Contrastive Learning from Unpaired Medical Images and Text", section
+3.1, arXiv:2210.10163: N images and M texts, each with entity labels of their own, make N x M
+pairs, not the few that happen to come together.
 """
 
 from __future__ import annotations
