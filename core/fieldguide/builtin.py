@@ -214,6 +214,12 @@ def register_methods() -> Iterable[MethodSpec]:
         role="miner",
     )
     yield from _finding_classifiers()
+    yield MethodSpec(
+        name="region_attributes",
+        summary="Attributes of a text given to regions of its image (Varma et al. 2023, ViLLA)",
+        target="fieldguide.data.region_attributes:RegionAttributeMapper",
+        role="miner",
+    )
     yield from _composers()
     yield from _tuners()
     yield from _losses()

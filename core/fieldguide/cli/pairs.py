@@ -99,6 +99,53 @@ def filter_command(manifest: str, output: Path, report: Path | None, **settings:
     _end(found, output, quiet=settings["quiet"], strict=settings["strict"])
 
 
+@pairs.command("regions", cls=options.DomainCommand)
+@click.argument("manifest", metavar="MANIFEST")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path),
+              help="A manifest of regions with their sentences: .jsonl")  # fmt: skip
+@click.option("--attribute-column", "attribute_columns", multiple=True, required=True,
+              help="1 where the image has it, -1 where it lacks it; repeat.")  # fmt: skip
+@click.option("--group-column", help="The image or study that a region is of; else path.")
+@click.option("--caption-column", help="With the image's text; else captions.")
+@click.option("--classes", help="A class set with other names of the attributes.")
+@options.domain_options
+@options.adapter_options
+@options.run_options
+def regions_command(
+    manifest: str, output: Path, attribute_columns: tuple[str, ...], **settings: Any
+) -> None:
+    """Give the findings of a text to the regions of its image that they are about.
+
+    Each row is a region: a window of a picture (row_px, column_px, height_px, width_px), or a file
+    of its own such as a slice or a crop of an organ. What an image has is known, where it has it
+    is not; that is learned from all images. Then: fieldguide tune pairs.jsonl
+
+    \b
+    fieldguide pairs regions windows.csv --attribute-column ship --attribute-column pier \\
+        -o pairs.jsonl
+    """
+    if output.suffix.lower() != ".jsonl":
+        raise click.UsageError(f"--output {output} must end in .jsonl.")
+    guide = options.make_guide(settings)
+    from fieldguide.pairs.region_pairs import GROUP, RegionColumns, map_regions
+    from fieldguide.tuning.rows import CAPTIONS
+
+    columns = RegionColumns(
+        attribute_columns,
+        settings["caption_column"] or CAPTIONS,
+        settings["group_column"] or GROUP,
+    )
+    found = map_regions(guide, manifest, columns, settings["classes"])
+    found.write(output)
+    screen.print_failures((name, "skipped", reason) for name, reason in found.faults)
+    if not settings["quiet"]:
+        click.echo(f"{len(found.pairs)} of {found.regions} regions of {found.images} images have "
+                   f"attributes, in {output}", err=True)  # fmt: skip
+    total = found.regions + len(found.faults)
+    code = screen.exit_code(total, len(found.faults), strict=settings["strict"])
+    raise click.exceptions.Exit(code)
+
+
 def _end(found: PairReport, output: Path, *, quiet: bool, strict: bool) -> None:
     """Print a line a stage; end with 1 when nothing is kept, or a picture was not usable."""
     if not quiet:

@@ -25,6 +25,7 @@ from fieldguide.writers.provenance import make_provenance
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fieldguide.data.inputs import Item
     from fieldguide.guides import Guide
     from fieldguide.pairs.stages import PairRow
 
@@ -90,11 +91,15 @@ def write_kept(report: PairReport, path: Path) -> None:
 
 
 def _row(row: PairRow, folder: Path) -> dict[str, Any]:
-    item = row.pair.item
+    return {**manifest_row(row.pair.item, folder), **row.notes}
+
+
+def manifest_row(item: Item, folder: Path) -> dict[str, Any]:
+    """Return an item as a row of a manifest that lies in a folder."""
     target = "" if item.path is None else os.path.relpath(item.path.absolute(), folder)
     if is_item_id(item.name):  # of a private domain
         return {"image": item.name, **item.metadata, **row.notes}
     own_id = {} if item.path is not None and item.id == item.path.absolute().as_posix() else {
         "id": item.id
     }  # fmt: skip
-    return {"image": target, **own_id, **item.metadata, **row.notes}
+    return {"image": target, **own_id, **item.metadata}

@@ -30,11 +30,7 @@ class KeywordStage:
     name = "keywords"
 
     def __init__(self, keywords: Sequence[str]) -> None:
-        words = [keyword.split() for keyword in keywords if keyword.strip()]
-        if not words:
-            raise UsageError("There are no keywords. Give one or more.")
-        choices = "|".join(r"[\s_-]+".join(map(re.escape, parts)) for parts in words)
-        self._pattern = re.compile(rf"(?<![^\W_])(?:{choices})s?(?![^\W_])", re.IGNORECASE)
+        self._pattern = phrase_pattern(keywords)
 
     def __call__(self, pairs: Sequence[Pair]) -> Verdicts:
         """Return the pairs of which no text has a keyword."""
@@ -45,3 +41,16 @@ class KeywordStage:
                 if not any(map(self._pattern.search, pair.texts))
             }
         )
+
+
+def phrase_pattern(phrases: Sequence[str]) -> re.Pattern[str]:
+    """Return what finds any of some phrases as whole words, as :class:`KeywordStage` says.
+
+    Raises:
+        UsageError: there is none.
+    """
+    words = [phrase.split() for phrase in phrases if phrase.strip()]
+    if not words:
+        raise UsageError("There are no keywords. Give one or more.")
+    choices = "|".join(r"[\s_-]+".join(map(re.escape, parts)) for parts in words)
+    return re.compile(rf"(?<![^\W_])(?:{choices})s?(?![^\W_])", re.IGNORECASE)
