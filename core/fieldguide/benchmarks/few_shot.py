@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fieldguide.benchmarks.linear_probe import SPLIT
+from fieldguide.benchmarks.linear_probe import split_sentence
 from fieldguide.benchmarks.logistic import COARSE_DECADES, accuracy, choose_penalty, fit
 from fieldguide.benchmarks.measured import Measured
 from fieldguide.benchmarks.report import Figure
@@ -62,7 +62,7 @@ class FewShot:
             figures=tuple(figures),
             used=len(encoded.rows),
             protocol=(
-                SPLIT,
+                split_sentence(images),
                 f"For each of {len(self.seeds)} seeds, images of each class are drawn from train; "
                 f"logistic regression on their unit vectors; its penalty is chosen between 1e-6 "
                 f"and 1e6 on as many val images a class, at most {MOST_VAL_SHOTS}.",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from fieldguide.benchmarks.published_files import NAMED, absent, incomplete, names_in
 from fieldguide.data.files import is_folder
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from fieldguide.plugins import Catalog
     from fieldguide.zeroshot.class_sets import ClassSet
 
-LABEL = "label"
+LABEL, GROUP = "label", "group"
+TEST = "test"
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,66 @@ class LabelledImages:
     """Images with one label each, as they lie in a folder.
 
     Attributes:
-        items: N images, by class and then by name; their metadata hold the label as "label".
+        items: N images, by class and then by name; their metadata hold the label as "label", and
+            the group as "group" where there are groups.
         labels: (N,) the label of each.
         whole: how many images the whole set has.
+        splits: (N,) "train", "val" or "test", as the set's owners have them; () where they give no
+            splits.
+        whole_test: how many of the whole set are of "test".
+        groups: (N,) what belongs together, such as the patches of one slide; () where each image
+            stands alone. Groups are resampled whole.
     """
 
     items: tuple[Item, ...]
     labels: tuple[str, ...]
     whole: int
+    splits: tuple[str, ...] = ()
+    whole_test: int = 0
+    groups: tuple[str, ...] = ()
+
+    def reported(self) -> LabelledImages:
+        """Return what zero-shot figures are of: the test split, or all where there are no splits."""
+        if not self.splits:
+            return self
+        rows = [row for row, split in enumerate(self.splits) if split == TEST]
+        return replace(
+            self,
+            items=tuple(self.items[row] for row in rows),
+            labels=tuple(self.labels[row] for row in rows),
+            whole=self.whole_test,
+            splits=(TEST,) * len(rows),
+            groups=tuple(self.groups[row] for row in rows) if self.groups else (),
+        )
+
+
+class LabelledSet(Protocol):
+    """A public set of images with one label each, in whatever layout.
+
+    Attributes:
+        name: of its record in the registry; its benchmarks' names begin with it.
+    """
+
+    @property
+    def name(self) -> str:
+        """Of its record in the registry."""
+        ...
+
+    def find(self, root: Path, catalog: Catalog) -> LabelledImages:
+        """Return all images of the set.
+
+        Raises:
+            UsageError: it is not there, or it is not whole.
+        """
+        ...
+
+    def find_subset(self, root: Path, catalog: Catalog) -> LabelledImages:
+        """Return the images of the set that are there.
+
+        Raises:
+            UsageError: none is there, or there are more than the set has.
+        """
+        ...
 
 
 @dataclass(frozen=True)

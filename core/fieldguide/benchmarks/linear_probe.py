@@ -26,6 +26,22 @@ SPLIT = (
     "SHA-256 of the file names: a split of ours, as the set has no official one."
 )
 
+GIVEN_SPLIT = (
+    "The owners' split: trained on train, chosen by val (where there is none by the last 20 % of "
+    "train of each class, in the order of the SHA-256 of the file names), reported on test."
+)
+
+
+def split_sentence(images: LabelledImages) -> str:
+    """Return how a set was divided, as a sentence of a protocol."""
+    return GIVEN_SPLIT if images.splits else SPLIT
+
+
+def interval_sentence(images: LabelledImages) -> str:
+    """Return what intervals are made of, as a sentence of a protocol."""
+    unit = "groups of test images" if images.groups else "test images"
+    return f"Intervals: 95 %, 1,000 bootstrap samples of {unit}."
+
 
 @dataclass(frozen=True)
 class LinearProbe:
@@ -46,11 +62,11 @@ class LinearProbe:
             figures=accuracies(model.predict(parts.test.vectors), parts.test),
             used=len(encoded.rows),
             protocol=(
-                SPLIT,
+                split_sentence(images),
                 f"Logistic regression (L-BFGS) on the model's unit vectors; inverse penalty "
                 f"{penalty:.3g}, chosen on the val part between 1e-6 and 1e6 to 8 steps a decade; "
                 "the last fit is on train and val together.",
-                "Intervals: 95 %, 1,000 bootstrap samples of test images.",
+                interval_sentence(images),
             ),
             provenance=encoded.provenance,
             failed=encoded.failed,
@@ -66,11 +82,12 @@ def accuracies(answers: NDArray[np.str_], part: Part) -> tuple[Figure, ...]:
     """
     right = (answers == part.labels).astype(np.float64)
     alone = [str(row) for row in range(len(part))]
+    groups = alone if part.groups is None else part.groups.tolist()
     return (
-        percent("top1_accuracy", share_counts(right, alone).interval(), len(part)),
+        percent("top1_accuracy", share_counts(right, groups).interval(), len(part)),
         percent(
             "mean_class_accuracy",
-            macro_recall_counts(part.labels.tolist(), right, alone).interval(),
+            macro_recall_counts(part.labels.tolist(), right, groups).interval(),
             len(part),
         ),
     )

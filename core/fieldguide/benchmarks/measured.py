@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from fieldguide.benchmarks.labelled import ClassFolders, LabelledImages
+    from fieldguide.benchmarks.labelled import LabelledImages, LabelledSet
     from fieldguide.benchmarks.report import Figure
     from fieldguide.data.pipeline import Row
     from fieldguide.guides import Guide
@@ -29,6 +29,7 @@ class Measured:
         provenance: of the guide's job.
         traps: what misleads, in whole sentences.
         failed: path, status and reason of each image that could not be used.
+        whole: how many images of the whole set the protocol is about, where it is not all.
     """
 
     figures: tuple[Figure, ...]
@@ -37,6 +38,7 @@ class Measured:
     provenance: Mapping[str, Any]
     traps: tuple[str, ...] = ()
     failed: tuple[Mapping[str, str], ...] = ()
+    whole: int | None = None
 
 
 class LabelledProtocol(Protocol):
@@ -60,7 +62,7 @@ class LabelledProtocol(Protocol):
 class LabelledBenchmark:
     """One data set measured in one way; see ``report.SubsetBenchmark``."""
 
-    data: ClassFolders
+    data: LabelledSet
     protocol: LabelledProtocol
     traps: tuple[str, ...] = field(default=())
 
@@ -79,8 +81,9 @@ class LabelledBenchmark:
 
     def _report(self, guide: Guide, images: LabelledImages) -> BenchmarkReport:
         measured = self.protocol.measure(guide, images)
+        whole = images.whole if measured.whole is None else measured.whole
         return make_report(
-            guide, self.name, self.data.name, measured, whole=images.whole, traps=self.traps
+            guide, self.name, self.data.name, measured, whole=whole, traps=self.traps
         )
 
 

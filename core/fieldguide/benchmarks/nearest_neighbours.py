@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fieldguide.benchmarks.linear_probe import SPLIT, accuracies
+from fieldguide.benchmarks.linear_probe import accuracies, interval_sentence, split_sentence
 from fieldguide.benchmarks.measured import Measured
 from fieldguide.benchmarks.vectors import encode_parts
 
@@ -49,10 +49,10 @@ class NearestNeighbours:
             figures=accuracies(answers, parts.test),
             used=len(encoded.rows),
             protocol=(
-                SPLIT,
+                split_sentence(images),
                 f"The {self.k} most similar images of train and val vote, each by the "
                 f"exponential of its cosine over {TEMPERATURE}.",
-                "Intervals: 95 %, 1,000 bootstrap samples of test images.",
+                interval_sentence(images),
             ),
             provenance=encoded.provenance,
             failed=encoded.failed,

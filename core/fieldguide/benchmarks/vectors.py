@@ -53,10 +53,12 @@ class Part:
     Attributes:
         vectors: (N, D) unit length.
         labels: (N,) the label of each.
+        groups: (N,) what belongs together; None where each stands alone.
     """
 
     vectors: Vectors
     labels: NDArray[np.str_]
+    groups: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         """Return N."""
@@ -135,6 +137,23 @@ def split_of(items: Sequence[Item], labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def splits_of(images: LabelledImages) -> tuple[str, ...]:
+    """Return the split of each image: the owners', or :func:`split_of` where they give none.
+
+    Where the owners' have no val, the last quarter of train by the order of :func:`split_of` is it.
+    """
+    if not images.splits:
+        return split_of(images.items, images.labels)
+    if "val" in images.splits:
+        return images.splits
+    train = [row for row, split in enumerate(images.splits) if split == "train"]
+    made = split_of([images.items[row] for row in train], [images.labels[row] for row in train])
+    parts = list(images.splits)
+    for row, part in zip(train, made, strict=True):
+        parts[row] = "val" if part == "test" else "train"
+    return tuple(parts)
+
+
 def encode_parts(guide: Guide, images: LabelledImages) -> tuple[Encoded, Parts]:
     """Return the vectors of labelled images, and the three parts of them.
 
@@ -142,16 +161,19 @@ def encode_parts(guide: Guide, images: LabelledImages) -> tuple[Encoded, Parts]:
         UsageError: a part has no image of some class, or none could be used.
     """
     encoded = encode_all(guide, images.items)
-    splits = np.array(split_of(images.items, images.labels))[list(encoded.rows)]
-    labels = np.array(images.labels, dtype=str)[list(encoded.rows)]
-    parts = [
-        Part(encoded.embeddings.vectors[splits == part], labels[splits == part])
-        for part in ("train", "val", "test")
-    ]
-    for part, name in zip(parts, ("train", "val", "test"), strict=True):
+    used = list(encoded.rows)
+    splits = np.array(splits_of(images))[used]
+    labels = np.array(images.labels, dtype=str)[used]
+    groups = np.array(images.groups, dtype=str)[used] if images.groups else None
+    parts = []
+    for name in ("train", "val", "test"):
+        own = splits == name
+        part = Part(encoded.embeddings.vectors[own], labels[own],
+                    None if groups is None else groups[own])  # fmt: skip
         if missing := sorted(set(images.labels) - set(part.labels.tolist())):
             raise UsageError(
                 f"There are too few images for the part {name!r}: none is left of "
                 f"{', '.join(missing[:5])}. Give 5 or more of each class."
             )
+        parts.append(part)
     return encoded, Parts(*parts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fieldguide.benchmarks.classification import evaluate_predictions
-from fieldguide.benchmarks.labelled import LABEL
+from fieldguide.benchmarks.labelled import GROUP, LABEL
 from fieldguide.benchmarks.measured import Measured
 from fieldguide.benchmarks.report import Figure, percent
 from fieldguide.zeroshot.class_sets import load_class_set
@@ -38,12 +38,15 @@ class ZeroShot:
         Raises:
             UsageError: no image could be used, or the model's labels are others.
         """
-        predictions = guide.classify(list(images.items), classes=self.class_set, top=EVERY_LABEL)
-        found = evaluate_predictions(predictions, label_column=LABEL)
+        asked = images.reported()
+        predictions = guide.classify(list(asked.items), classes=self.class_set, top=EVERY_LABEL)
+        group = GROUP if asked.groups else None
+        found = evaluate_predictions(predictions, label_column=LABEL, group_column=group)
         return Measured(
             figures=_figures(found),
             used=found.classified,
-            protocol=self._protocol(guide),
+            whole=asked.whole,
+            protocol=self._protocol(guide, asked),
             provenance=predictions.provenance,
             failed=tuple(
                 {"path": row.path, "status": row.status, "reason": row.reason}
@@ -52,15 +55,16 @@ class ZeroShot:
             ),
         )
 
-    def _protocol(self, guide: Guide) -> tuple[str, ...]:
+    def _protocol(self, guide: Guide, images: LabelledImages) -> tuple[str, ...]:
         used = load_class_set(self.class_set, guide.catalog)
+        which = "The test split" if images.splits else "All images that are there, of any split"
+        unit = "groups" if images.groups else "images"
         return (
-            f"All images that are there, of any split; {len(used.classes)} classes of the class "
-            f"set {used.name} version {used.version}, {len(used.templates)} templates around each "
-            "name.",
+            f"{which}; {len(used.classes)} classes of the class set {used.name} version "
+            f"{used.version}, {len(used.templates)} templates around each name.",
             "The unit vectors of a class's prompts are averaged; the most similar class is the "
             "answer.",
-            "Intervals: 95 %, 1,000 bootstrap samples of images.",
+            f"Intervals: 95 %, 1,000 bootstrap samples of {unit}.",
         )
 
 
