@@ -46,7 +46,7 @@ class LabelledImages:
     groups: tuple[str, ...] = ()
 
     def reported(self) -> LabelledImages:
-        """Return what zero-shot figures are of: the test split, or all where there are no splits."""
+        """Return what zero-shot figures are of: the test split; all where there are no splits."""
         if not self.splits:
             return self
         rows = [row for row, split in enumerate(self.splits) if split == TEST]

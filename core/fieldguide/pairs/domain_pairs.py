@@ -98,7 +98,7 @@ def manifest_row(item: Item, folder: Path) -> dict[str, Any]:
     """Return an item as a row of a manifest that lies in a folder."""
     target = "" if item.path is None else os.path.relpath(item.path.absolute(), folder)
     if is_item_id(item.name):  # of a private domain
-        return {"image": item.name, **item.metadata, **row.notes}
+        return {"image": item.name, **item.metadata}
     own_id = {} if item.path is not None and item.id == item.path.absolute().as_posix() else {
         "id": item.id
     }  # fmt: skip

@@ -19,6 +19,7 @@ from fieldguide.benchmarks.vectors import encode_all
 from fieldguide.captions.sentences import report_sentences
 from fieldguide.data.files import atomic_path
 from fieldguide.data.inputs import filter_row
+from fieldguide.data.manifest_windows import COLUMNS
 from fieldguide.data.region_attributes import RegionAttributeMapper, Regions
 from fieldguide.errors import LoadError, UsageError
 from fieldguide.pairs.domain_pairs import manifest_row
@@ -77,6 +78,7 @@ class RegionPairs:
         images: how many they are of.
         loss: of the heads in the last twenty steps, in nats.
         faults: rows that could not be used, and why.
+        hidden: columns that are not written: the groups of a private domain may name patients.
     """
 
     pairs: tuple[RegionPair, ...]
@@ -84,6 +86,7 @@ class RegionPairs:
     images: int
     loss: float
     faults: tuple[tuple[str, str], ...]
+    hidden: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write a manifest in JSON Lines, for ``fieldguide tune``; paths are relative to it.
@@ -95,7 +98,8 @@ class RegionPairs:
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
             for pair in self.pairs:
                 about = {CAPTIONS: list(pair.captions), "attributes": list(pair.attributes)}
-                row = manifest_row(pair.item, folder) | about
+                row = {k: v for k, v in manifest_row(pair.item, folder).items()
+                       if k not in self.hidden} | about  # fmt: skip
                 stream.write(json.dumps(row, default=str) + "\n")
 
 
@@ -121,7 +125,8 @@ def map_regions(
         TuningError: no attribute is in some images and not in others.
     """
     names = attribute_names(guide, columns.attributes, classes)
-    items = guide.find(manifest)
+    shown = (*columns.attributes, columns.captions, columns.group, *COLUMNS)
+    items = guide.find(manifest, shown=shown)
     _check(items, columns)
     numbers: dict[str, int] = {}
     usable, faults, values = [], [], []
@@ -154,7 +159,12 @@ def map_regions(
         if any(own)
     ]
     return RegionPairs(
-        tuple(pairs), len(seen), len(numbers), float(np.mean(mapping.losses[-20:])), tuple(faults)
+        pairs=tuple(pairs),
+        regions=len(seen),
+        images=len(numbers),
+        loss=float(np.mean(mapping.losses[-20:])),
+        faults=tuple(faults),
+        hidden=() if guide.private is None else (columns.group,),
     )
 
 
@@ -213,6 +223,8 @@ def _check(items: Sequence[Item], columns: RegionColumns) -> None:
 
 
 def _group(item: Item, columns: RegionColumns) -> str:
+    if columns.group == GROUP:
+        return str(item.path)
     return one_text(filter_row(item), columns.group) or item.id
 
 

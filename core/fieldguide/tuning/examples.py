@@ -175,6 +175,7 @@ def read_examples(  # noqa: PLR0913 - the front door: each is one thing a user m
     )  # fmt: skip
     if guide.private is not None:
         manifest = guide.private.typed(manifest)
+        texts = guide.private.typed(texts)
     items = find_rows(guide, manifest)
     if where is not None:
         condition = parse_where(where)

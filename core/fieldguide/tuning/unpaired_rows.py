@@ -68,7 +68,7 @@ def read_unpaired(path: Path, columns: Columns, converter: Converter | None = No
             for text in _texts(row, columns, converter, about):
                 found.setdefault((text, about))
         except LoadError as error:
-            faults.append((f"{path.name}:{number}", str(error)))
+            faults.append((f"texts:{number}", str(error)))
     if not found:
         raise UsageError(f"No row of {path} can be used. {summary(faults)}")
     return UnpairedRows(

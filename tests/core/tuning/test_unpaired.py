@@ -184,9 +184,9 @@ def test_rows_of_texts_that_say_nothing_are_told(guide: Guide, unpaired: tuple[P
     assert isinstance(stream, UnpairedTexts)
     assert len(stream.texts) == 9  # the last row is there already
     reasons = dict(examples.faults)
-    assert "empty or 0" in reasons["reports.csv:11"]
-    assert "'captions' is empty" in reasons["reports.csv:12"]
-    assert "no number from -1 to 1" in reasons["reports.csv:13"]
+    assert "empty or 0" in reasons["texts:11"]
+    assert "'captions' is empty" in reasons["texts:12"]
+    assert "no number from -1 to 1" in reasons["texts:13"]
 
 
 def test_a_converter_is_of_the_texts(guide: Guide, tmp_path: Path, colours: Path,
