@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fieldguide.benchmarks.counting import counted_rows, evaluate_counting
 from fieldguide.benchmarks.measured import Measured, make_report
@@ -21,6 +21,28 @@ if TYPE_CHECKING:
     from fieldguide.guides import Guide
 
 PROTOCOL = "counting"
+
+
+class BoxedSet(Protocol):
+    """A public set of images with boxes, in whatever format."""
+
+    @property
+    def name(self) -> str:
+        """Of its record in the registry."""
+        ...
+
+    @property
+    def images(self) -> int:
+        """How many images the set has that can be used."""
+        ...
+
+    def find(self, root: Path, *, whole: bool) -> Annotations:
+        """Return the images that are there, with their boxes.
+
+        Raises:
+            UsageError: the set is not there, or not as it was published.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +95,7 @@ class BoxedImages:
 class CountingBenchmark:
     """How well a model counts the objects of a set; see ``report.SubsetBenchmark``."""
 
-    data: BoxedImages
+    data: BoxedSet
     traps: tuple[str, ...] = ()
 
     @property

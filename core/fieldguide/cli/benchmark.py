@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command(cls=options.DomainCommand)
 @click.argument("name", required=False)
 @click.option("--list", "list_all", is_flag=True, help="List the benchmarks.")
+@click.option("--domain", help="List those of this domain only; a benchmark knows its own.")
 @click.option(
     "--how-to-get", is_flag=True, help="Where the data come from, licence, layout, what to type."
 )
@@ -35,6 +36,7 @@ def benchmark(
     root: Path | None,
     output: Path | None,
     *,
+    domain: str | None,
     list_all: bool,
     how_to_get: bool,
     **settings: Any,
@@ -44,7 +46,7 @@ def benchmark(
     The data set lies in FOLDER in the layout in which its owners give it away.
 
     \b
-    fieldguide benchmark --list
+    fieldguide benchmark --list --domain remote_sensing
     fieldguide benchmark eurosat_zero_shot --how-to-get
     fieldguide benchmark eurosat_zero_shot --root data/ --model remoteclip_vit_l_14 -o report.html
     """
@@ -52,7 +54,7 @@ def benchmark(
 
     catalog = get_catalog()
     if list_all:
-        _print_list(catalog)
+        _print_list(catalog, domain)
         return
     if name is None:
         raise click.UsageError("Name a benchmark: 'fieldguide benchmark --list' shows them.")
@@ -74,9 +76,11 @@ def benchmark(
     _end(guide.benchmark(name, root, subset=settings["subset"]), output, settings)
 
 
-def _print_list(catalog: Catalog) -> None:
+def _print_list(catalog: Catalog, domain: str | None) -> None:
+    known = None if domain is None else catalog.domains[domain].name
+    specs = [spec for spec in catalog.benchmarks.usable() if known in (None, spec.domain)]
     titles = {record.name: record.title or record.name for record in catalog.registry.datasets}
-    for line in benchmark_texts.list_lines(catalog.benchmarks.usable(), titles):
+    for line in benchmark_texts.list_lines(specs, titles):
         click.echo(line)
 
 

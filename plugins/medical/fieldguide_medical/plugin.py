@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fieldguide.hookspecs import hookimpl
 from fieldguide.specs import (
+    BenchmarkSpec,
     CaptionConverterSpec,
     CommandSpec,
     DomainSpec,
@@ -16,6 +17,7 @@ from fieldguide.specs import (
     WriterSpec,
 )
 from fieldguide_medical import reading_offers
+from fieldguide_medical.benchmarks.offers import BENCHMARK_CLASS_SETS, benchmark_specs
 from fieldguide_medical.open_facts import OPEN_FACTS
 from fieldguide_medical.privacy_offers import PRIVACY_COMMANDS
 from fieldguide_medical.report_offers import REPORT_COMMANDS, REPORT_CONVERTERS, REPORT_WRITERS
@@ -37,7 +39,7 @@ EXTRA = "medical"
 QUOTING_LOGGERS = ("pydicom", "nibabel.global", "tifffile", "PIL.Image", "PIL.PngImagePlugin",
                    "PIL.TiffImagePlugin")  # fmt: skip
 CLASS_SETS = ("lung_histology", "ct_rate_18", "ct_rate_18_ctclip", "merlin_abdomen_30",
-              "chest_xray_14")  # fmt: skip
+              "chest_xray_14", *BENCHMARK_CLASS_SETS)  # fmt: skip
 
 STAIN_NORMALISER = "fieldguide_medical.stain_normaliser:make_normaliser"
 STAIN_OPTIONS = (
@@ -71,6 +73,17 @@ HISTOLOGY_TILE = ModalitySpec(
     symmetries="all",
 )
 
+BLOOD_SMEAR = ModalitySpec(
+    name="blood_smear",
+    summary="a stained blood smear, as a plain image",
+    extra=EXTRA,
+    loader=("image",),
+    repairs=("sixteen_bit_to_eight_bit",),
+    templates=("a micrograph of a blood smear with {}.", "a stained blood smear showing {}."),
+    fits_by_suffix=False,
+    symmetries="all",
+)
+
 CT_VOLUME = ModalitySpec(
     name="ct_volume",
     summary="a CT volume in Hounsfield units, from NIfTI, DICOM, NRRD or MetaImage",
@@ -94,6 +107,7 @@ def register_domains() -> Iterable[DomainSpec]:
             CT_VOLUME,
             slide_modality(HISTOLOGY_TILE),
             reading_offers.RADIOGRAPH,
+            BLOOD_SMEAR,
         ),
         options=(*reading_offers.OPTIONS, *STAIN_OPTIONS, *SLIDE_OPTIONS),
         registry="fieldguide_medical:registry.yaml",
@@ -182,3 +196,9 @@ def register_commands() -> Iterable[CommandSpec]:
     yield from REPORT_COMMANDS
     yield from PRIVACY_COMMANDS
     yield reading_offers.SERIES
+
+
+@hookimpl
+def register_benchmarks() -> Iterable[BenchmarkSpec]:
+    """Offer protocols on public data sets."""
+    yield from benchmark_specs()

@@ -1,0 +1,1 @@
+"""Protocols on public medical data sets."""
