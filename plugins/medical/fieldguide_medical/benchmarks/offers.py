@@ -13,6 +13,7 @@ FOLDER = "fieldguide_medical.benchmarks"
 DOMAIN = "medical"
 TILE = "histology_tile"
 SMEAR = "blood_smear"
+VOLUME = "ct_volume"
 
 BENCHMARK_CLASS_SETS = (
     "lung_histology_quilt", "colon_histology", "colon_histology_quilt", "nct_crc",
@@ -68,3 +69,27 @@ def benchmark_specs() -> Iterator[BenchmarkSpec]:
         modality=SMEAR,
         extra=DOMAIN,
     )
+    yield from _report_specs()
+
+
+def _report_specs() -> Iterator[BenchmarkSpec]:
+    """Yield the benchmarks of volumes with reports."""
+    offered = [
+        ("ct_rate_retrieval", "recall of each report's volume among all 1,564, and back",
+         "ct_rate:retrieval", "https://arxiv.org/abs/2403.17834", "recall_at_5", "ct_rate"),
+        *((f"merlin_pool_{size}", f"recall of each text's volume in pools of {size}, and back",
+           f"merlin:pool_{size}", "https://arxiv.org/abs/2406.06512", "recall_at_1", "merlin")
+          for size in (32, 64, 128)),
+    ]  # fmt: skip
+    for name, summary, target, source, metric, dataset in offered:
+        yield BenchmarkSpec(
+            name=name,
+            summary=summary,
+            target=f"{FOLDER}.{target}",
+            source=source,
+            metric=metric,
+            dataset=dataset,
+            domain=DOMAIN,
+            modality=VOLUME,
+            extra=DOMAIN,
+        )
