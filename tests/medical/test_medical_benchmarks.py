@@ -24,7 +24,7 @@ from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.zeroshot.class_sets import load_class_set
 from fieldguide_medical import plugin
-from fieldguide_medical.benchmarks import bccd, mhist, nct_crc, pcam
+from fieldguide_medical.benchmarks import bccd, ct_rate, merlin, mhist, nct_crc, pcam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -312,3 +312,58 @@ def test_every_tile_set_is_measured_by_its_own_class_sets() -> None:
             load_class_set(benchmark.protocol.class_set, get_catalog())
         elif isinstance(benchmark, LabelledBenchmark):
             assert isinstance(benchmark.protocol, NearestNeighbours) or spec.name.endswith("probe")
+
+
+def write_ct_rate(root: Path, names: list[str]) -> Path:
+    table = root / "dataset/radiology_text_reports/validation_reports.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["VolumeName,ClinicalInformation_EN,Technique_EN,Findings_EN,Impressions_EN"]
+    lines += [f'{name},cough,,"No effusion, no nodule.",Normal.' for name in names]
+    table.write_text("\n".join(lines) + "\n")
+    (root / "dataset/valid_fixed").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if name.startswith("valid_") and ".." not in name:
+            parts = name.split("_")
+            folder = root / "dataset/valid_fixed" / "_".join(parts[:2]) / "_".join(parts[:3])
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+    return root
+
+
+def test_of_a_scan_of_ct_rate_the_first_reconstruction_is_searched_for(tmp_path: Path) -> None:
+    names = ["valid_1_a_1.nii.gz", "valid_1_a_2.nii.gz", "valid_1_b_1.nii.gz", "valid_2_a_1.nii.gz"]
+    found = ct_rate.DATA.find(write_ct_rate(tmp_path, names), whole=False)
+    assert [item.path.name for item in found.items if item.path] == [names[0], names[2], names[3]]
+    assert found.groups == ("valid_1", "valid_1", "valid_2")
+    assert found.texts[0] == "No effusion, no nodule. Normal."
+    assert found.whole == 1564
+    with pytest.raises(UsageError, match="3 of 1564 volumes"):
+        ct_rate.DATA.find(tmp_path, whole=True)
+
+
+def test_a_name_that_is_no_volume_of_ct_rate_is_refused_unread(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 2, is no row of CT-RATE") as caught:
+        ct_rate.DATA.find(write_ct_rate(tmp_path, ["../../jane_doe_1.nii.gz"]), whole=False)
+    assert "jane" not in str(caught.value)
+
+
+def test_the_test_part_of_merlins_table_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "merlin_data").mkdir()
+    rows = ["study id,Findings,Split", "AC1,Clear.,train", "AC2,Liver normal.,test",
+            "AC3,Cyst.,test"]  # fmt: skip
+    (tmp_path / "reports_final.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "merlin_data/AC2.nii.gz").touch()
+    found = merlin.DATA.find(tmp_path, whole=False)
+    assert (found.texts, found.whole) == (("Liver normal.",), 2)
+    with pytest.raises(UsageError, match=r"1 of 2 volumes \(AC3.nii.gz not there\)"):
+        merlin.DATA.find(tmp_path, whole=True)
+    assert (merlin.pool_32.pool_size, merlin.pool_64.pool_size) == (32, 64)
+
+
+def test_published_recalls_of_other_pools_are_told_apart_by_their_protocol() -> None:
+    beside = published_beside(get_catalog().registry, "merlin_pool_64", "merlin", {"recall_at_1"})
+    assert {row.protocol for row in beside} >= {
+        "image to findings; pools of 64, not the whole test set",
+        "image to findings; pools of 128, not the whole test set",
+    }
+    assert not any(row.same_protocol for row in beside)

@@ -1,8 +1,8 @@
 """Finding an image by its own text, among all images or in pools of a fixed size.
 
 Blankemeier et al. 2024, "Merlin: A Vision Language Foundation Model for 3D Computed Tomography"
-(arXiv:2406.06512), search in pools of 64 pairs: the size of the pool is the protocol, and a figure of
-one size says nothing beside one of another. The pools here do not overlap and are drawn several
+(arXiv:2406.06512), search in pools of 64 pairs: the size of the pool is the protocol, and a figure
+of one size says nothing beside one of another. The pools here do not overlap and are drawn several
 times; pairs that are left over by a draw are not asked in it.
 """
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fieldguide.benchmarks.reported import PairedImages, PairedSet
     from fieldguide.benchmarks.report import BenchmarkReport
+    from fieldguide.benchmarks.reported import PairedImages, PairedSet
     from fieldguide.guides import Guide
     from fieldguide.models.embeddings import Embeddings
 

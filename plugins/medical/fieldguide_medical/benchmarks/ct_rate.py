@@ -1,4 +1,4 @@
-"""CT-RATE: chest CT with reports; 1,564 scans to report on (Hamamci et al. 2024, arXiv:2403.17834)."""
+"""CT-RATE: chest CT with reports, 1,564 scans to test (Hamamci et al. 2024, arXiv:2403.17834)."""
 
 from __future__ import annotations
 

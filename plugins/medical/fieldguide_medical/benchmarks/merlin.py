@@ -1,7 +1,7 @@
-"""Merlin's abdominal CT with the findings of their reports (Blankemeier et al. 2024, arXiv:2406.06512).
+"""Merlin's abdominal CT with the findings of their reports.
 
-Its table is an Excel file, to be saved as CSV; of its columns one is the study, one the findings and
-one the split, whatever the case of their names.
+Blankemeier et al. 2024, arXiv:2406.06512. Its table is an Excel file, to be saved as CSV: one
+column is the study, one the findings and one the split, whatever the case of their names.
 """
 
 from __future__ import annotations
