@@ -25,6 +25,7 @@ from fieldguide.plugins import get_catalog
 from fieldguide.zeroshot.class_sets import load_class_set
 from fieldguide_medical import plugin
 from fieldguide_medical.benchmarks import bccd, ct_rate, merlin, mhist, nct_crc, pcam
+from fieldguide_medical.benchmarks.ct_rate_findings import CtRateFindings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -339,6 +340,24 @@ def test_of_a_scan_of_ct_rate_the_first_reconstruction_is_searched_for(tmp_path:
     assert found.whole == 1564
     with pytest.raises(UsageError, match="3 of 1564 volumes"):
         ct_rate.DATA.find(tmp_path, whole=True)
+
+
+def test_the_findings_of_all_volumes_of_ct_rate_are_read(tmp_path: Path) -> None:
+    names = ["valid_1_a_1.nii.gz", "valid_1_a_2.nii.gz", "valid_2_a_1.nii.gz"]
+    root = write_ct_rate(tmp_path, names)
+    table = root / "dataset/multi_abnormality_labels/valid_predicted_labels.csv"
+    table.parent.mkdir()
+    columns = [entry.label for entry in load_class_set("ct_rate_18", get_catalog()).classes]
+    lines = [",".join(["VolumeName", *columns])]
+    lines += [",".join([name, *("1" if n == k else "0" for n in range(18))])
+              for k, name in enumerate(names)]  # fmt: skip
+    table.write_text("\n".join(lines) + "\n")
+    found = CtRateFindings().find(root, whole=False)
+    np.testing.assert_array_equal(found.findings, np.eye(3, 18, dtype=bool))
+    assert found.groups == ("valid_1", "valid_1", "valid_2")
+    table.write_text("\n".join([*lines, "valid_3_a_1.nii.gz,1,2"]) + "\n")
+    with pytest.raises(UsageError, match="line 5, is no row of CT-RATE: it has no 18 findings"):
+        CtRateFindings().find(root, whole=False)
 
 
 def test_a_name_that_is_no_volume_of_ct_rate_is_refused_unread(tmp_path: Path) -> None:

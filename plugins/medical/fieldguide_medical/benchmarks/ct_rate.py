@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.benchmarks.finding_images import SharedFindingsRetrieval
 from fieldguide.benchmarks.pooled_retrieval import PooledRetrieval
+from fieldguide_medical.benchmarks.ct_rate_findings import CtRateFindings
 from fieldguide_medical.benchmarks.reports_table import ReportRow, ReportTable
 
 if TYPE_CHECKING:
@@ -53,3 +55,13 @@ DATA = ReportTable(
     count=SCANS,
 )
 retrieval = PooledRetrieval(DATA, "ct_rate_retrieval", cutoffs=(5, 10, 50, 100), traps=TRAPS)
+volume_retrieval = SharedFindingsRetrieval(
+    CtRateFindings(),
+    "ct_rate_volume_retrieval",
+    traps=(
+        "In the authors' script a volume is the first hit of its own, volumes without a finding "
+        "ask too and get 0, and the figures of k = 5, 10 and 50 are means over those of smaller k "
+        "too (scripts/volume_to_volume.py): its figures are not these.",
+        *TRAPS[1:2],
+    ),
+)

@@ -77,6 +77,8 @@ def _report_specs() -> Iterator[BenchmarkSpec]:
     offered = [
         ("ct_rate_retrieval", "recall of each report's volume among all 1,564, and back",
          "ct_rate:retrieval", "https://arxiv.org/abs/2403.17834", "recall_at_5", "ct_rate"),
+        ("ct_rate_volume_retrieval", "findings that a volume shares with the nearest ones (MAP@k)",
+         "ct_rate:volume_retrieval", "https://arxiv.org/abs/2403.17834", "map_at_5", "ct_rate"),
         *((f"merlin_pool_{size}", f"recall of each text's volume in pools of {size}, and back",
            f"merlin:pool_{size}", "https://arxiv.org/abs/2406.06512", "recall_at_1", "merlin")
           for size in (32, 64, 128)),
