@@ -190,3 +190,12 @@ def test_a_picture_with_colours_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_load_error(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="no such file"):
         RadiographLoader()(tmp_path / "a.dcm")
+
+
+def test_text_that_the_header_says_is_burned_in_is_told_and_no_picture_is_shown(
+    tmp_path: Path,
+) -> None:
+    sample = shown(tmp_path, [0, 4095], BurnedInAnnotation="YES", **WINDOW)
+    assert sample.withheld
+    assert "burned into its pixels" in sample.notes[0]
+    assert not shown(tmp_path, [0, 4095], BurnedInAnnotation="NO", **WINDOW).withheld

@@ -21,6 +21,7 @@ TAGS_OF_KIND = (
     "PhotometricInterpretation",
     "Rows",
     "Columns",
+    "BurnedInAnnotation",
 )
 
 CT = "CT"

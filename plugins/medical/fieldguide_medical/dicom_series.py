@@ -9,6 +9,7 @@ import numpy as np
 
 from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import ContractError, InputError, LoadError, UsageError
+from fieldguide_medical.burned_in import burned_in, withheld
 from fieldguide_medical.descriptions import known_words
 from fieldguide_medical.dicom_files import BROKEN
 from fieldguide_medical.dicom_geometry import stack
@@ -164,7 +165,7 @@ class DicomSeriesLoader:
         doubt = unit_doubt(plan.slices)
         values, padded = hounsfield(plan.slices)
         values, affine, resampled = _on_grid(plan, values)
-        return ct_sample(
+        sample = ct_sample(
             values,
             affine,
             assume_hu=self.assume_hu,
@@ -172,6 +173,8 @@ class DicomSeriesLoader:
             facts=_facts(plan),
             repairs=(*left_out, *plan.repairs, *padded, *resampled),
         )
+        reasons = (burned_in(each.header) for each in plan.slices)
+        return withheld(sample, next(filter(None, reasons), None))
 
 
 def _on_grid(plan: Plan, values: NDArray[Any]) -> tuple[NDArray[Any], Affine, tuple[str, ...]]:

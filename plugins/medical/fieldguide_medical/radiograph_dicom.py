@@ -14,6 +14,7 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windo
 from fieldguide.data.files import exists, require_file
 from fieldguide.errors import ContractError
 from fieldguide.samples import SRGB8, Sample
+from fieldguide_medical.burned_in import burned_in, withheld
 from fieldguide_medical.dicom_files import read_header, read_pixels
 from fieldguide_medical.dicom_kind import (
     CT,
@@ -70,9 +71,10 @@ def read_radiograph(path: Path) -> Sample:
     if padding.any():
         eight[padding] = 0
         repairs.append(PADDING_IS_BLACK)
-    return Sample(
+    sample = Sample(
         eight[:, :, None], ("gray",), SRGB8, {**_facts(header), **facts}, repairs=tuple(repairs)
     )
+    return withheld(sample, burned_in(header))
 
 
 def _photometric(header: Dataset) -> str:
