@@ -82,7 +82,8 @@ def test_the_registry_is_valid_and_names_modalities_of_the_domain() -> None:
 def test_labels_and_splits_are_those_of_the_data(shared_data: Path) -> None:
     manifest = shared_data / "medical/lc25000_lung/manifest.jsonl"
     rows = [json.loads(line) for line in manifest.open()]
-    (record,) = read_resource("fieldguide_medical:registry.yaml", "medical").datasets
+    registry = read_resource("fieldguide_medical:registry.yaml", "medical")
+    (record,) = (each for each in registry.datasets if each.name == "lc25000_lung")
     assert set(lung_set().labels) == {row["label"] for row in rows}
     assert record.splits == Counter(row["split"] for row in rows)
     assert record.classes == len(lung_set().labels)
