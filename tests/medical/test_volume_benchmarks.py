@@ -1,4 +1,4 @@
-"""Volumes and reports, searched end to end on small copies of the public layouts."""
+"""Findings and reports of volumes, measured end to end on small copies of the public layouts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import fieldguide as fg
+from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.testing import write_tiny_checkpoint
 from fieldguide.zeroshot.class_sets import load_class_set
-from fieldguide_medical.benchmarks import ct_rate
+from fieldguide_medical.benchmarks import ct_rate, merlin_findings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +78,33 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def test_18_findings_are_judged_and_named_as_a_subset(guide: fg.Guide, scans: Path) -> None:
+    report = ct_rate.findings_zero_shot.on_subset(guide, scans)
+    assert report.main.metric == "auroc"
+    assert str(report.coverage) == "subset: 6 of 3039"
+    assert report.published == ()
+    assert sum(row.metric == "auroc" and bool(row.part) for row in report.figures) == 18
+    with pytest.raises(UsageError, match="6 of 3039 volumes"):
+        ct_rate.findings_zero_shot(guide, scans)
+
+
 def test_volumes_and_reports_are_searched(guide: fg.Guide, scans: Path) -> None:
     nearest = ct_rate.volume_retrieval.on_subset(guide, scans)
     assert [row.metric for row in nearest.figures] == ["map_at_5", "map_at_1"]
     found = ct_rate.retrieval.on_subset(guide, scans)
     assert {row.metric for row in found.figures} == {"recall_at_5"}
+
+
+def test_labels_of_minus_one_are_left_out_of_merlins_findings(
+    guide: fg.Guide, tmp_path: Path
+) -> None:
+    columns = labels_of("merlin_abdomen_30")
+    lines = [",".join(["study id", *columns])]
+    for number, first in enumerate((1, 0, -1, 1)):
+        write_volume(tmp_path / f"merlin_data/AC{number}.nii.gz", number)
+        lines.append(",".join([f"AC{number}", str(first), *["0", "1"][number % 2] * 29]))
+    (tmp_path / "zero_shot_findings_disease_cls.csv").write_text("\n".join(lines) + "\n")
+    report = merlin_findings.zero_shot(guide, tmp_path)  # as large as its table
+    assert report.main.metric == "f1"
+    assert str(report.coverage) == "complete: 4 of 4"
+    assert "count as: ignore" in report.protocol[1]

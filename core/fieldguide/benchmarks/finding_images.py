@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from fieldguide.data.inputs import Item
     from fieldguide.guides import Guide
 
+GROUP = "group"
+
 
 @dataclass(frozen=True, eq=False)
 class FindingImages:
     """Images and their findings.
 
     Attributes:
-        items: N images.
-        findings: (N, F) bool.
+        items: N images; their metadata hold each finding as 1, 0 or -1 by its label, and "group".
+        findings: (N, F) bool, True where it is there.
         groups: (N,) what belongs together, such as a patient.
         whole: how many images the whole set has.
     """

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.benchmarks.finding_images import SharedFindingsRetrieval
+from fieldguide.benchmarks.findings_zero_shot import FindingsZeroShot
 from fieldguide.benchmarks.pooled_retrieval import PooledRetrieval
 from fieldguide_medical.benchmarks.ct_rate_findings import CtRateFindings
 from fieldguide_medical.benchmarks.reports_table import ReportRow, ReportTable
@@ -62,6 +63,17 @@ volume_retrieval = SharedFindingsRetrieval(
         "In the authors' script a volume is the first hit of its own, volumes without a finding "
         "ask too and get 0, and the figures of k = 5, 10 and 50 are means over those of smaller k "
         "too (scripts/volume_to_volume.py): its figures are not these.",
+        *TRAPS[1:2],
+    ),
+)
+findings_zero_shot = FindingsZeroShot(
+    CtRateFindings(),
+    "ct_rate_findings_zero_shot",
+    "ct_rate_18_ctclip",
+    traps=(
+        "The labels were read out of the reports by a classifier of the authors, not by people.",
+        "Of CT-CLIP's prompts two versions were released; these say 'is present' and 'is not "
+        "present'. Its precision, F1 and accuracy are at thresholds chosen by the result.",
         *TRAPS[1:2],
     ),
 )

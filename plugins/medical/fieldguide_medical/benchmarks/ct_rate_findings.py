@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fieldguide.benchmarks.finding_images import FindingImages
+from fieldguide.benchmarks.finding_images import GROUP, FindingImages
 from fieldguide.benchmarks.published_files import find_beside, incomplete
 from fieldguide.data.files import exists
 from fieldguide.data.inputs import Item
@@ -46,7 +46,11 @@ class CtRateFindings:
                 missing.append(place)
                 continue
             path = folder / place
-            items.append(Item(path.absolute().as_posix(), path.as_posix(), path))
+            about = {name: value for name, value in cells.items() if name != "VolumeName"}
+            items.append(
+                Item(path.absolute().as_posix(), path.as_posix(), path,
+                     metadata=about | {GROUP: patient})
+            )  # fmt: skip
             values.append(findings)
             groups.append(patient)
         if len(items) + len(missing) > VOLUMES or not items or (whole and len(items) != VOLUMES):

@@ -79,6 +79,10 @@ def _report_specs() -> Iterator[BenchmarkSpec]:
          "ct_rate:retrieval", "https://arxiv.org/abs/2403.17834", "recall_at_5", "ct_rate"),
         ("ct_rate_volume_retrieval", "findings that a volume shares with the nearest ones (MAP@k)",
          "ct_rate:volume_retrieval", "https://arxiv.org/abs/2403.17834", "map_at_5", "ct_rate"),
+        ("ct_rate_findings_zero_shot", "18 findings by CT-CLIP's prompts: AUROC, F1 (macro)",
+         "ct_rate:findings_zero_shot", "https://arxiv.org/abs/2403.17834", "auroc", "ct_rate"),
+        ("merlin_findings_zero_shot", "30 findings by sentences of ours: F1, AUROC (macro)",
+         "merlin_findings:zero_shot", "https://arxiv.org/abs/2406.06512", "f1", "merlin"),
         *((f"merlin_pool_{size}", f"recall of each text's volume in pools of {size}, and back",
            f"merlin:pool_{size}", "https://arxiv.org/abs/2406.06512", "recall_at_1", "merlin")
           for size in (32, 64, 128)),
