@@ -46,7 +46,7 @@ SUBSET = LabelledTable(
     title="LC25000 lung by source tile",
     class_set="lung_histology",
     files=("manifest.jsonl", "lc25000_lung/manifest.jsonl"),
-    folders=(".", "lc25000_lung"),
+    folders=("lc25000_lung", "."),
     counts={"train": 1040, "val": 148, "test": 292},
     read=read_row,
 )

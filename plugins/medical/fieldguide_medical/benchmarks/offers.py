@@ -14,10 +14,12 @@ DOMAIN = "medical"
 TILE = "histology_tile"
 SMEAR = "blood_smear"
 VOLUME = "ct_volume"
+RADIOGRAPH = "radiograph"
 
 BENCHMARK_CLASS_SETS = (
     "lung_histology_quilt", "colon_histology", "colon_histology_quilt", "nct_crc",
     "nct_crc_quilt", "pcam", "pcam_quilt", "mhist", "mhist_quilt", "bach", "bach_quilt",
+    "chest_xray_5",
 )  # fmt: skip
 """Names and prompts of these sets' classes: ours, and those of QuiltNet's authors."""
 
@@ -69,7 +71,24 @@ def benchmark_specs() -> Iterator[BenchmarkSpec]:
         modality=SMEAR,
         extra=DOMAIN,
     )
+    yield from _radiograph_specs()
     yield from _report_specs()
+
+
+def _radiograph_specs() -> Iterator[BenchmarkSpec]:
+    """Yield the benchmarks of radiographs with one of five findings."""
+    for dataset in ("chexpert_5x200", "mimic_5x200"):
+        yield BenchmarkSpec(
+            name=f"{dataset}_zero_shot",
+            summary="one of five findings by prompts of ours: top-1, 200 images of each",
+            target=f"{FOLDER}.five_class:{dataset}_zero_shot",
+            source="https://arxiv.org/abs/2210.10163",
+            metric="top1_accuracy",
+            dataset=dataset,
+            domain=DOMAIN,
+            modality=RADIOGRAPH,
+            extra=DOMAIN,
+        )
 
 
 def _report_specs() -> Iterator[BenchmarkSpec]:
