@@ -24,7 +24,7 @@ from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.zeroshot.class_sets import load_class_set
 from fieldguide_medical import plugin
-from fieldguide_medical.benchmarks import bccd, ct_rate, merlin, mhist, nct_crc, pcam
+from fieldguide_medical.benchmarks import bccd, ct_rate, lc25000, merlin, mhist, nct_crc, pcam
 from fieldguide_medical.benchmarks.ct_rate_findings import CtRateFindings
 
 if TYPE_CHECKING:
@@ -304,6 +304,14 @@ def test_the_lung_tiles_are_measured_by_source_tile(shared_data: Path, tmp_path:
     assert report.main.value >= 75  # the whole test split: 91.8
     assert "bootstrap samples of groups" in report.protocol[-1]
     assert any("trained on lc25000_lung" in trap for trap in report.traps)
+
+
+@pytest.mark.shared_data
+def test_the_lung_tiles_are_found_from_the_folder_above_too(shared_data: Path) -> None:
+    above = shared_data / "medical"
+    found = lc25000.SUBSET.find(above, get_catalog())
+    assert len(found.items) == 1480
+    assert len(lc25000.SUBSET.find(above / "lc25000_lung", get_catalog()).items) == 1480
 
 
 def test_every_tile_set_is_measured_by_its_own_class_sets() -> None:
