@@ -66,7 +66,7 @@ SPOT_CHECKS = [
     ("ophthalmology tasks", "accuracy_gain", "BMC-CLIP", 17.5),
     ("DeepEyeNet", "text_to_image_recall_at_200", "Open-PMC-18M", 20.48),
     ("four external pathology sets", "weighted_f1", "PLIP", 0.832),
-    ("MIMIC-5x200", "accuracy", "MedCLIP-ViT", 0.502),
+    ("MIMIC-5x200", "top1_accuracy", "MedCLIP-ViT", 0.502),
     ("BioCLIP ten sets, mean", "top1_accuracy", "BioCLIP", 39.4),
     ("BioCLIP 2 ten sets, mean", "top1_accuracy", "BioTrove-CLIP", 26.2),
     ("Rare Species", "top1_accuracy", "BioCLIP 2", 76.8),
