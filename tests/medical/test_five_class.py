@@ -120,7 +120,7 @@ def test_a_part_is_measured_as_such_with_patients_resampled(
     ]
     assert "bootstrap samples of groups" in report.protocol[-1]
     assert report.published == ()
-    assert any("no list of theirs" in trap for trap in report.traps)
+    assert any("a draw of ours" in trap for trap in report.traps)
 
 
 def test_a_part_is_not_taken_for_the_whole(chexpert: Path, guide: fg.Guide) -> None:

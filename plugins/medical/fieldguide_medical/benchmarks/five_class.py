@@ -1,8 +1,9 @@
 """Radiographs with exactly one of five findings, 200 of each (Huang et al. 2021, GLoRIA, ICCV).
 
-CheXpert-5x200 and MIMIC-5x200 are drawn by whoever measures: MedCLIP's authors (Wang et al. 2022,
-arXiv:2210.10163) give a rule and no list of images. Here the rule is theirs and the draw ours: the
-first 200 images of each class in the order of the SHA-256 of their places.
+CheXpert-5x200 and MIMIC-5x200 are drawn by whoever measures, and MedCLIP's authors (Wang et al.
+2022, arXiv:2210.10163) do not state which draw their figures are of. Here the rule is that of
+their code, and the draw ours: the first 200 images of each class in the order of the SHA-256 of
+their places.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 A_CLASS = 200
 CLASS_SET = "chest_xray_5"
 DRAW_TRAP = (
-    "Everybody draws such a set anew, and MedCLIP's authors publish no list of theirs: these are "
-    "other images by the same rule, in a draw of ours. Figures of another draw do not compare."
+    "Everybody draws such a set anew, and which draw MedCLIP's figures are of is not stated: these "
+    "are other images by the same rule, in a draw of ours. Figures of another draw do not compare."
 )
 RULE_TRAP = (
     "Exactly one of the labels is positive; uncertain (-1) and blank count as not positive, as in "
