@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.data.pipeline import Reader
+from fieldguide.data.pipeline import Batch, Reader, encode_items
 from fieldguide.data.routing import (
     RoutedReader,
     find_modality,
@@ -17,11 +17,12 @@ from fieldguide.errors import AmbiguousNameError, ScopeError
 from fieldguide.models.computing import ImageSide, OwnSide, image_side
 from fieldguide.models.load import covers, load_encoder, pick_model
 from fieldguide.models.text_cache import cache_texts
+from fieldguide.progress import progress_bar
 from fieldguide.runtime import Runtime
 from fieldguide.tuning.attach import attach_for_work, require_tunable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
@@ -55,6 +56,20 @@ class Plan:
     refusals: Mapping[str, str]
     batch_size: int = 1
     computing: Mapping[str, Any] = field(default_factory=dict)
+
+    def encode(self, items: Sequence[Item], runtime: Runtime) -> Iterator[Batch]:
+        """Load, prepare and encode items in batches, with a progress bar where it is wanted."""
+        batches = encode_items(
+            items,
+            self.reader,
+            self.encoder,
+            batch_size=self.batch_size,
+            workers=runtime.workers,
+        )
+        with progress_bar(len(items), "image", shown=runtime.progress) as bar:
+            for batch in batches:
+                yield batch
+                bar.update(len(batch.rows))
 
 
 @dataclass
@@ -112,6 +127,14 @@ class Planner:
             return Plan(reader, modality, record, None, refusals)
         job = self.image_side(record).for_job(len(groups[name]), self.runtime.batch_size)
         return Plan(reader, modality, record, job.encoder, refusals, job.batch_size, job.facts)
+
+    def text_plan(self) -> Plan:
+        """Return the plan of a job without images, such as one on vectors that were stored.
+
+        Raises: as :meth:`text_model`.
+        """
+        modality, record = self.text_model()
+        return Plan(RoutedReader({}, {}), modality, record, self.encoder(record), {})
 
     def sized(self, plan: Plan, count: int) -> Plan:
         """Return a plan for so many images of its modality: a file may have many windows."""

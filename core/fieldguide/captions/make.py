@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tqdm
-
 from fieldguide.captions.caption_rows import CaptionRow, CaptionRows
 from fieldguide.captions.class_lists import read_class_list
 from fieldguide.captions.find_records import Records, search_for
@@ -14,6 +12,7 @@ from fieldguide.captions.private_captions import find_private, hide_captions, pr
 from fieldguide.data.manifest_windows import window_of
 from fieldguide.errors import FieldguideError, UsageError
 from fieldguide.plugins import get_catalog
+from fieldguide.progress import watched
 from fieldguide.writers.provenance import make_provenance
 
 if TYPE_CHECKING:
@@ -132,8 +131,7 @@ def convert(
     loaded = [(spec, spec.load()) for spec in specs]
     rows: list[CaptionRow] = []
     skipped = list(records.skipped)
-    off = None if progress else True  # None: only on a terminal
-    for record in tqdm.tqdm(records.rows, unit="image", disable=off, leave=False):
+    for record in watched(records.rows, "image", shown=progress):
         try:
             window = window_of(record)
         except ValueError as error:

@@ -14,6 +14,9 @@ from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fieldguide.guides import Guide
+    from fieldguide.planning import Plan
+
 EMBEDDING_SUFFIX = ".parquet"
 ROWS_PER_BATCH = 1024
 
@@ -25,6 +28,27 @@ def stored_path(inputs: Any) -> Path | None:
     if isinstance(inputs, str | os.PathLike) and str(inputs).lower().endswith(EMBEDDING_SUFFIX):
         return Path(inputs)
     return None
+
+
+def images_or_vectors(
+    guide: Guide, inputs: Any, *, thumbnails: bool
+) -> tuple[Plan, list[Item] | None, Iterator[Batch]]:
+    """Return the plan and the batches of images, or of vectors that were stored before.
+
+    The items between them are None where there are vectors.
+
+    Raises:
+        SpaceMismatchError: the vectors are of another model; raised when they are read.
+    """
+    stored = stored_path(inputs)
+    if stored is None:
+        items = guide.find(inputs)
+        plan = guide.planner.plan(items, thumbnails=thumbnails)
+        return plan, items, guide.encode(items, plan)
+    plan = guide.planner.text_plan()
+    if plan.encoder is None:
+        raise RuntimeError("a model for texts was found and not built")
+    return plan, None, stored_batches(stored, plan.encoder.space)
 
 
 def stored_batches(path: Path, space: SpaceId) -> Iterator[Batch]:

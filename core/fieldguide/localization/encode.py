@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tqdm
-
 from fieldguide.data.overview import overview
 from fieldguide.data.pipeline import encode_items
 from fieldguide.data.windows import WindowReader
+from fieldguide.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,11 +53,9 @@ class WindowEncoder:
         batches = encode_items(
             todo, reading, sized.encoder, batch_size=sized.batch_size, workers=runtime.workers
         )
-        with tqdm.tqdm(
-            total=len(grid), initial=len(grid) - len(todo), unit="window", leave=False,
-            desc=f"{Path(self.item.name).name}, {sides(grid.sides_px)} px",
-            disable=None if runtime.progress else True,  # None: only on a terminal
-        ) as bar:  # fmt: skip
+        what = f"{Path(self.item.name).name}, {sides(grid.sides_px)} px"
+        done = len(grid) - len(todo)
+        with progress_bar(len(grid), "window", shown=runtime.progress, what=what, done=done) as bar:
             for batch in batches:
                 yield batch
                 bar.update(len(batch.rows))

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import tqdm
 
 from fieldguide.data.pipeline import read_ahead
 from fieldguide.pairs.stages import Verdicts
+from fieldguide.progress import progress_bar
 from fieldguide.tuning.fingerprints import READ_AHEAD, FingerprintReader
 from fieldguide.tuning.near_duplicates import RADIUS_BITS, near_duplicate_groups
 
@@ -39,8 +39,7 @@ class Looks:
         plan = self._guide.planner.plan(items, thumbnails=False)
         self._reader = FingerprintReader(plan.reader)
         runtime = self._guide.runtime
-        off = None if runtime.progress else True  # None: only on a terminal
-        with tqdm.tqdm(total=len(items), unit="image", disable=off, leave=False) as bar:
+        with progress_bar(len(items), "image", shown=runtime.progress) as bar:
             for row, _ in read_ahead(items, self._reader, runtime.workers, READ_AHEAD):
                 yield row
                 bar.update(1)

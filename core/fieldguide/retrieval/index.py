@@ -16,11 +16,13 @@ from fieldguide.retrieval.lance_index import LanceIndex
 from fieldguide.writers.provenance import make_provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from fieldguide.data.inputs import Item
     from fieldguide.guides import Guide
     from fieldguide.models.embeddings import SpaceId
+    from fieldguide.planning import Plan
     from fieldguide.privacy.names import PrivateNames
     from fieldguide.retrieval.composing import Composer
 
@@ -158,6 +160,23 @@ class Index:
             return store.delete(ids, where=where)
 
 
+def open_store(guide: Guide, items: Sequence[Item], folder: Path) -> tuple[Plan, LanceIndex]:
+    """Plan the embedding of items, and open or make the index that takes it.
+
+    Raises:
+        ScopeError: no model covers any of the items, so there is no space for an index.
+        SpaceMismatchError: the index was made with another model.
+        StoreError: it cannot be written, or calls its rows by other names.
+    """
+    plan = guide.planner.plan(items, thumbnails=True)
+    if plan.encoder is None:
+        failed = guide.refuse_all(items, plan).failed
+        raise ScopeError(f"None of {len(items)} inputs can be indexed: {failed[0].reason}")
+    store = LanceIndex.create(folder, plan.encoder.space, guide.about(plan))
+    require_same_names(store.about, guide.domain, guide.private, folder)
+    return plan, store
+
+
 def store_in_index(guide: Guide, inputs: Any, folder: Path) -> Index:
     """Embed images into the index of a folder, making it when there is none.
 
@@ -165,12 +184,7 @@ def store_in_index(guide: Guide, inputs: Any, folder: Path) -> Index:
         ScopeError: no model covers any of the inputs, so there is no space for an index.
     """
     items = guide.find(inputs)
-    plan = guide.planner.plan(items, thumbnails=True)
-    if plan.encoder is None:
-        failed = guide.refuse_all(items, plan).failed
-        raise ScopeError(f"None of {len(items)} inputs can be indexed: {failed[0].reason}")
-    store = LanceIndex.create(folder, plan.encoder.space, guide.about(plan))
-    require_same_names(store.about, guide.domain, guide.private, folder)
+    plan, store = open_store(guide, items, folder)
     with store:
         filled = fill(store, items, lambda todo: guide.encode(todo, plan), guide.options)
         if filled.added:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from fieldguide.data.pipeline import Row
 from fieldguide.data.store_job import Filled, fill
 from fieldguide.data.windows import EMPTY, WindowItems, open_whole
-from fieldguide.errors import InputError, ScopeError
+from fieldguide.errors import InputError
 from fieldguide.localization.encode import WindowEncoder, reader_of
+from fieldguide.localization.grid import USUAL_OVERLAP
 from fieldguide.localization.stored_windows import make_grids
-from fieldguide.privacy.domains import require_same_names
-from fieldguide.retrieval.index import Index
-from fieldguide.retrieval.lance_index import LanceIndex
+from fieldguide.retrieval.index import Index, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from fieldguide.guides import Guide
     from fieldguide.localization.grid import WindowGrid
     from fieldguide.models.embeddings import Embeddings
+    from fieldguide.retrieval.lance_index import LanceIndex
 
 
 def store_windows(
-    guide: Guide, inputs: Any, folder: Path, windows: Sequence[str | int], overlap: float
+    guide: Guide, inputs: Any, folder: Path, windows: Sequence[str | int], overlap: float | None
 ) -> Index:
     """Embed the windows of files into the index of a folder; resumable and incremental.
 
@@ -35,27 +35,24 @@ def store_windows(
         inputs: files, folders or globs.
         folder: of the index.
         windows: their sides, such as 224 or "600m"; none for what the model takes.
-        overlap: of neighbouring windows, as a part of their side.
+        overlap: of neighbouring windows, as a part of their side; by default 0.5.
 
     Raises:
         ScopeError: no model covers any of the inputs.
         UsageError: a window or overlap that makes no sense.
     """
+    share = USUAL_OVERLAP if overlap is None else overlap
     items = guide.find(inputs)
-    plan = guide.planner.plan(items, thumbnails=True)
-    if plan.encoder is None:
-        failed = guide.refuse_all(items, plan).failed
-        raise ScopeError(f"None of {len(items)} inputs can be indexed: {failed[0].reason}")
+    plan, opened_store = open_store(guide, items, folder)
     total = Filled()
-    with LanceIndex.create(folder, plan.encoder.space, guide.about(plan)) as store:
-        require_same_names(store.about, guide.domain, guide.private, folder)
+    with opened_store as store:
         sink = _Remembering(store, store.known())
         for item in items:
             try:
                 reader = reader_of(plan, item)
                 with open_whole(item, reader) as opened:
                     encoder = WindowEncoder(guide, plan, item, opened, with_place=True)
-                    grids = make_grids(reader, opened, windows, overlap)
+                    grids = make_grids(reader, opened, windows, share)
                     _store_file(encoder, grids, sink, total)
             except InputError as error:
                 total.failed.append(Row(item, error.status, str(error), dict(item.metadata)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fieldguide.errors import AdapterError, UnknownNameError, UsageError, WeightsError
-from fieldguide.models.load import load_encoder, named_model, say_licence
+from fieldguide.models.load import lasting_name, load_encoder, named_model, say_licence
 from fieldguide.models.terms import RESEARCH_VARIABLE
 from fieldguide.tuning.adapter import Adapter
 from fieldguide.tuning.adapter_files import load_adapter
@@ -60,6 +60,15 @@ def base_model(adapter: Adapter, catalog: Catalog) -> str:
             "Say where that model is now: --model NAME_OR_FOLDER"
         ) from error
     return name
+
+
+def lasting_base(adapter: Adapter, catalog: Catalog) -> str:
+    """Return the name of an adapter's base model, as it holds in every folder.
+
+    Raises:
+        AdapterError: there is no such model here.
+    """
+    return lasting_name(base_model(adapter, catalog), catalog)
 
 
 def check_terms(adapter: Adapter) -> None:

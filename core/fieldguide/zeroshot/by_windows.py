@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tqdm
 
 from fieldguide.data.windows import open_whole
 from fieldguide.errors import BusyError, FieldguideError, InputError, ScopeError, UsageError
@@ -30,6 +29,7 @@ from fieldguide.localization.stored_windows import (
 )
 from fieldguide.localization.window_size import window_sizes_px
 from fieldguide.models.embeddings import Embeddings
+from fieldguide.progress import progress_bar
 from fieldguide.results import Prediction
 from fieldguide.tuning.adapter_choice import require_vectors
 from fieldguide.zeroshot.classify import answer_of
@@ -131,8 +131,7 @@ class WindowJob:
         found: dict[int, tuple[Prediction, SourceRun]] = {}
         waiting = deque(range(len(items)))
         in_vain = 0
-        off = None if self.guide.runtime.progress else True  # None: only on a terminal
-        with tqdm.tqdm(total=len(items), unit="source", disable=off, leave=False) as bar:
+        with progress_bar(len(items), "source", shown=self.guide.runtime.progress) as bar:
             while waiting:
                 place = waiting.popleft()
                 try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from fieldguide.errors import UsageError
@@ -147,6 +148,19 @@ def make_classifier(
         return None if encoder is None else judge(classes, encoder, catalog, asked.calibration)
     prompts = asked.prompts(catalog, adapter)
     return None if encoder is None else build_classifier(encoder, prompts)
+
+
+def named_calibration(named: str | Path | Calibration | None) -> Calibration | None:
+    """Return a calibration that may be named by its file.
+
+    Raises:
+        UsageError: the file is not there, or holds none.
+    """
+    if named is None or not isinstance(named, str | Path):
+        return named
+    from fieldguide.zeroshot.calibration import read_calibration  # with scipy
+
+    return read_calibration(named)
 
 
 def judge(

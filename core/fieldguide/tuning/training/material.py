@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
-import tqdm
 
 from fieldguide.contract import InputContract
 from fieldguide.errors import TuningError, UsageError
+from fieldguide.progress import progress_bar
 from fieldguide.runtime import TORCH
 from fieldguide.tuning.attach import require_tunable
 from fieldguide.tuning.examples import Examples, read_examples
@@ -27,6 +27,8 @@ from fieldguide.tuning.training.validation import val_suite
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    import tqdm
 
     from fieldguide.data.pipeline import ItemReader
     from fieldguide.guides import Guide
@@ -264,5 +266,4 @@ class Material:
     def bar(self, total: int, what: str) -> tqdm.tqdm[Any]:
         """Return a progress bar, shown by the main process where it is wanted."""
         shown = self.guide.runtime.progress and self.processes.is_main
-        return tqdm.tqdm(total=total, desc=what, unit="image", disable=None if shown else True,
-                         leave=False)  # fmt: skip
+        return progress_bar(total, "image", shown=shown, what=what)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-import tqdm
 from torch import Tensor, nn
 
+from fieldguide.progress import progress_bar
 from fieldguide.tuning.cached_gradients import cached_backward
 from fieldguide.tuning.projection import calibrate, scale_output
 from fieldguide.tuning.training.checkpoint_folder import require_finite
@@ -24,6 +24,8 @@ from fieldguide.tuning.training.validation import Validation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
+
+    import tqdm
 
     from fieldguide.tuning.draws import Batch
     from fieldguide.tuning.trainables import Trainables
@@ -320,10 +322,7 @@ class PhaseRun:
 
     def _bar(self) -> tqdm.tqdm[Any]:
         shown = self.training.show_progress and self.training.processes.is_main
-        return tqdm.tqdm(
-            total=self.steps, initial=self.step, desc=self.phase.name, unit="step",
-            disable=None if shown else True, leave=False,
-        )  # fmt: skip
+        return progress_bar(self.steps, "step", shown=shown, what=self.phase.name, done=self.step)
 
 
 def _parts(own: Batch, state: State, most_rows: int | None) -> Iterator[Part]:

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tqdm
-
 from fieldguide.data.files import (
     atomic_path,
     exists,
@@ -22,6 +20,7 @@ from fieldguide.data.files import (
 )
 from fieldguide.errors import ContractError, InputError, LoadError, UsageError
 from fieldguide.privacy.ids import real_path
+from fieldguide.progress import watched
 from fieldguide.writers.provenance import make_provenance, write_provenance
 from fieldguide_medical.deid.nifti_file import copy_nifti
 
@@ -85,8 +84,7 @@ class Export:
             names = self.private.hide_paths([str(path) for path in sources])
             with only_writer(self.output / ".lock", self.output):
                 before = self._before()
-                off = None if progress else True  # None: only on a terminal
-                bar = tqdm.tqdm(sources, unit="file", disable=off, leave=False)
+                bar = watched(sources, "file", shown=progress)
                 with (self.output / REPORT).open("a", encoding="utf-8") as log:
                     rows = [
                         self._noted(self._one(path, names[str(path)], before), log) for path in bar

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
-import tqdm
 
 from fieldguide.benchmarks.intervals import Counts
 from fieldguide.benchmarks.localization import LocalizationScores, localization_scores
 from fieldguide.benchmarks.measured import Measured, make_report
 from fieldguide.benchmarks.report import Figure
 from fieldguide.errors import UsageError
+from fieldguide.progress import watched
 from fieldguide_remote_sensing.benchmarks.air_slt_files import DATASET, IMAGES, find_air_slt
 from fieldguide_remote_sensing.benchmarks.window_maps import WindowMaps
 
@@ -77,10 +77,8 @@ class SemanticLocalization:
 
     def _report(self, guide: Guide, cases: Sequence[Case]) -> BenchmarkReport:
         maps = self.maps(guide)
-        off = None if guide.runtime.progress else True  # None: only on a terminal
-        scores = [
-            score(maps, case) for case in tqdm.tqdm(cases, unit="caption", disable=off, leave=False)
-        ]
+        shown = guide.runtime.progress
+        scores = [score(maps, case) for case in watched(cases, "caption", shown=shown)]
         images = [case.image.name for case in cases]
         measured = Measured(
             figures=figures(scores, images),
