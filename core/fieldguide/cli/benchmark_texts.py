@@ -6,6 +6,8 @@ import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from fieldguide.doctor.checks import size_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -65,11 +67,7 @@ def _facts(record: DatasetRecord) -> Iterator[tuple[str, str]]:
             f"{record.images}" + (f" of {record.classes} classes" * bool(record.classes)),
         )
     if record.size_bytes:
-        yield "size", f"about {_size(record.size_bytes)}"
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
+        yield "size", f"about {size_text(record.size_bytes)}"
 
 
 def figure_row(figure: Figure) -> dict[str, str]:

@@ -37,8 +37,7 @@ BROKEN = (
     EOFError,
     ValueError,
     TypeError,
-    KeyError,
-    IndexError,
+    LookupError,
     AttributeError,
     ArithmeticError,
     RuntimeError,  # also NotImplementedError and RecursionError

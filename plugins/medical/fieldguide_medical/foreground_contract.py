@@ -19,6 +19,7 @@ from fieldguide_medical.volume_contract import (
     HuWindow,
     check_volume,
     joined,
+    noted,
 )
 
 if TYPE_CHECKING:
@@ -83,14 +84,7 @@ class ForegroundContract(Record):
             notes[CROPPED] = f"cropped to the {joined(kept.shape)} voxels above {self.above_hu:g}"
         if kept.shape != self.size:
             notes[RESAMPLED] = f"stretched to {joined(self.size)} voxels, whatever its spacing"
-        done = sample
-        for name, note in notes.items():
-            if name not in allowed:
-                raise ContractError(
-                    f"it would have to be {name}, which is not done for this kind of image. Name "
-                    "another --modality or --model."
-                )
-            done = done.repaired(name, notes=(*done.notes, note))
+        done = noted(sample, notes, allowed)
         low, high = self.window.range
         stretched = _stretched(kept, self.size)
         return done, np.clip((stretched - low) / (high - low), 0, 1)[..., None]

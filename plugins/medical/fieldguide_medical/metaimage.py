@@ -14,9 +14,8 @@ import numpy as np
 
 from fieldguide.errors import ContractError, LoadError
 from fieldguide_medical.dicom_geometry import LPS_TO_RAS
-from fieldguide_medical.hounsfield import refuse_label_map
 from fieldguide_medical.raw_voxels import VoxelPlace, data_file, open_header, spatial_shape
-from fieldguide_medical.volumes import check_affine, check_size, compact, ct_sample
+from fieldguide_medical.volumes import check_affine, check_size, untold_sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,10 +67,7 @@ class MetaImageLoader:
             raise LoadError("its header is broken. Copy or export it again.") from error
         check_size(place.shape, place.dtype.itemsize)
         check_affine(affine)
-        values = place.read()
-        if np.isfinite(values).all():  # what is not is refused below, with its own reason
-            refuse_label_map(values, has_label_names=False)
-        return ct_sample(compact(values), affine, assume_hu=self.assume_hu)
+        return untold_sample(place.read(), affine, assume_hu=self.assume_hu, has_label_names=False)
 
 
 def _header(start: bytes) -> tuple[dict[str, str], int]:

@@ -18,9 +18,8 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from fieldguide.errors import ContractError, LoadError
-from fieldguide_medical.hounsfield import refuse_label_map
 from fieldguide_medical.nifti_bounds import check_length, check_start
-from fieldguide_medical.volumes import check_affine, check_size, compact, ct_sample
+from fieldguide_medical.volumes import check_affine, check_size, compact, untold_sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,14 +28,15 @@ if TYPE_CHECKING:
 
     from fieldguide.samples import Sample
 
-_BROKEN = (
+BROKEN = (
     OSError,
     EOFError,
     ValueError,
     TypeError,
-    KeyError,
-    IndexError,
+    LookupError,
+    AttributeError,
     ArithmeticError,
+    RuntimeError,  # also NotImplementedError and RecursionError
     MemoryError,
     struct.error,
     zlib.error,
@@ -45,6 +45,7 @@ _BROKEN = (
     HeaderDataError,
     WrapStructError,
 )
+"""What nibabel raises on damaged files."""
 
 
 class NiftiLoader:
@@ -70,10 +71,9 @@ class NiftiLoader:
         """
         image = open_nifti(path)
         values = read_voxels(image)
-        if np.isfinite(values).all():  # what is not is refused below, with its own reason
-            refuse_label_map(values, has_label_names=_has_label_names(image))
         affine = np.asarray(image.affine, dtype=np.float64)
-        return ct_sample(values, affine, assume_hu=self.assume_hu)
+        named = _has_label_names(image)
+        return untold_sample(values, affine, assume_hu=self.assume_hu, has_label_names=named)
 
 
 def open_nifti(path: Path) -> Any:
@@ -97,7 +97,7 @@ def _open(path: Path) -> Any:
         raise LoadError("no such file. Check the path.") from error
     except PermissionError as error:
         raise LoadError("not readable by you. Run: chmod +r on it.") from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise LoadError("not a NIfTI file, or a broken one. Copy or export it again.") from error
     if not isinstance(image, nib.Nifti1Image):  # NIfTI-2 is a subclass; CIFTI surfaces are not
         raise ContractError("it is not a NIfTI volume. Export the CT as .nii.gz.")
@@ -111,7 +111,7 @@ def _check_header(image: Any) -> None:
         codes = [int(image.header[name]) for name in ("sform_code", "qform_code")]
         unit = image.header.get_xyzt_units()[0]
         affine = np.asarray(image.affine, dtype=np.float64)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise LoadError("its header is broken. Copy or export it again.") from error
     if len(shape) < 3 or any(length != 1 for length in shape[3:]):
         raise ContractError(
@@ -152,10 +152,10 @@ def read_voxels(image: Any) -> NDArray[Any]:
         else:
             values = image.get_fdata(dtype=np.float32)
         return compact(values.reshape(values.shape[:3]))
-    except _BROKEN as error:
+    except BROKEN as error:
         raise LoadError(
             "its voxels cannot be read: the file is cut or broken. Copy it again."
-        ) from (error)
+        ) from error
 
 
 def _has_label_names(image: Any) -> bool:
@@ -166,6 +166,6 @@ def _has_label_names(image: Any) -> bool:
 def _content(extension: Any) -> bytes:
     try:
         content = extension.get_content()
-    except _BROKEN:
+    except BROKEN:
         return b""  # an extension that cannot be read says nothing of labels
     return content if isinstance(content, bytes) else str(content).encode()

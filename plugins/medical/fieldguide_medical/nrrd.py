@@ -15,7 +15,6 @@ from nrrd.reader import read_header
 
 from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import ContractError, LoadError
-from fieldguide_medical.hounsfield import refuse_label_map
 from fieldguide_medical.raw_voxels import (
     Packing,
     VoxelPlace,
@@ -23,7 +22,7 @@ from fieldguide_medical.raw_voxels import (
     open_header,
     spatial_shape,
 )
-from fieldguide_medical.volumes import check_affine, check_size, compact, ct_sample
+from fieldguide_medical.volumes import check_affine, check_size, untold_sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,10 +93,8 @@ class NrrdLoader:
             raise LoadError("its header is broken. Copy or export it again.") from error
         check_size(place.shape, place.dtype.itemsize)
         check_affine(affine)
-        values = place.read()
-        if np.isfinite(values).all():  # what is not is refused below, with its own reason
-            refuse_label_map(values, has_label_names="Segment0_Name" in header)
-        return ct_sample(compact(values), affine, assume_hu=self.assume_hu)
+        named = "Segment0_Name" in header
+        return untold_sample(place.read(), affine, assume_hu=self.assume_hu, has_label_names=named)
 
 
 def _voxel_place(path: Path, header: Mapping[str, Any], end: int | None) -> VoxelPlace:

@@ -10,6 +10,8 @@ from fieldguide.errors import FieldguideError
 Pixels = NDArray[np.uint8]
 """(..., 3) sRGB."""
 Values = NDArray[np.float64]
+Three = tuple[float, float, float]
+"""A number of each of three axes, as records hold them."""
 
 LIGHT = 240.0
 """Of the lamp, as the public implementations of Macenko's method take it."""
@@ -43,6 +45,12 @@ def measured(pixels: Pixels) -> Pixels:
     """Return (N, 3) of (..., 3), at most ``MAX_MEASURED`` of them, evenly taken."""
     flat = pixels.reshape(-1, 3)
     return flat[:: max(1, -(-len(flat) // MAX_MEASURED))]
+
+
+def three(values: Values) -> Three:
+    """Return (3,) as plain numbers."""
+    first, second, third = map(float, values)
+    return first, second, third
 
 
 def require_tissue(count: int) -> None:

@@ -22,11 +22,13 @@ from fieldguide_medical.stain_density import (
     MIN_DENSITY,
     NotStainedError,
     Pixels,
+    Three,
     Values,
     density,
     light,
     measured,
     require_tissue,
+    three,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +41,6 @@ MOST = 99.0
 MIN_ANGLE = 5.0
 """Degrees between both dyes: below it there is one colour only."""
 
-Vector = tuple[float, float, float]
-
 
 class Dyes(Record):
     """Two dyes and how much there is of them.
@@ -52,8 +52,8 @@ class Dyes(Record):
         source: where published values come from.
     """
 
-    haematoxylin: Vector
-    eosin: Vector
+    haematoxylin: Three
+    eosin: Three
     most: tuple[float, float] = Field(description="in natural logarithms")
     source: str = ""
 
@@ -72,7 +72,7 @@ class Dyes(Record):
             first, second = second, first
         amounts = _amounts(densities, np.stack([first, second]))
         most = np.percentile(amounts, MOST, axis=0)
-        return cls(haematoxylin=_three(first), eosin=_three(second),
+        return cls(haematoxylin=three(first), eosin=three(second),
                    most=(float(most[0]), float(most[1])))  # fmt: skip
 
     @property
@@ -137,8 +137,3 @@ def _extremes(tissue: Values) -> tuple[Values, Values]:
 def _amounts(densities: Values, directions: Values) -> Values:
     """Return (N, 2): how much of each dye there is, by least squares."""
     return np.asarray(densities @ np.linalg.pinv(directions))
-
-
-def _three(vector: Values) -> Vector:
-    red, green, blue = map(float, vector)
-    return red, green, blue

@@ -8,14 +8,12 @@ dyes because it is other tissue, and its own statistics would take that differen
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import yaml
-
 from fieldguide.data.images import ImageLoader
 from fieldguide.errors import ContractError, InputError, UnknownNameError, UsageError
+from fieldguide.plain_yaml import load_yaml
 from fieldguide.samples import RGB, SRGB8, Sample
 from fieldguide_medical.stain_density import NotStainedError, Pixels
 from fieldguide_medical.stain_macenko import Dyes, Macenko
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fieldguide.data.pipeline import Normaliser
+
+TARGETS = Path(__file__).with_name("stain_targets.yaml")
 
 
 class Method(Protocol):
@@ -106,8 +106,7 @@ def _pixels(sample: Sample) -> Pixels:
 
 
 def _published() -> Mapping[str, Method]:
-    text = files("fieldguide_medical").joinpath("stain_targets.yaml").read_text("utf-8")
-    values = yaml.safe_load(text)
+    values = load_yaml(TARGETS)
     return {
         "macenko": Macenko(Dyes.model_validate(values["macenko"])),
         "reinhard": Reinhard(Colours.model_validate(values["reinhard"])),

@@ -20,10 +20,12 @@ from fieldguide_medical.stain_density import (
     MIN_DENSITY,
     NotStainedError,
     Pixels,
+    Three,
     Values,
     density,
     measured,
     require_tissue,
+    three,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +35,6 @@ TO_LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 
 """The responses of the eye's cones to red, green and blue; equation 4 of the paper."""
 TO_LAB = np.diag([3**-0.5, 6**-0.5, 2**-0.5]) @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]])
 """Of logarithms of the responses; equation 6."""
-
-Three = tuple[float, float, float]
 
 
 class Colours(Record):
@@ -60,7 +60,7 @@ class Colours(Record):
         seen = measured(pixels)
         require_tissue(int((density(seen).mean(axis=-1) >= MIN_DENSITY).sum()))
         lab = to_lab(seen)
-        return cls(mean=_three(lab.mean(axis=0)), std=_three(lab.std(axis=0)))
+        return cls(mean=three(lab.mean(axis=0)), std=three(lab.std(axis=0)))
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,3 @@ def to_rgb(lab: Values) -> Pixels:
     """Return RGB of l, alpha, beta (..., 3), clipped to what a byte holds."""
     lms = np.exp(np.clip(lab @ np.linalg.inv(TO_LAB).T, None, 20.0))  # 20: far beyond white
     return np.asarray(np.clip(lms @ np.linalg.inv(TO_LMS).T, 0, 255).round(), np.uint8)
-
-
-def _three(values: Values) -> Three:
-    first, second, third = map(float, values)
-    return first, second, third

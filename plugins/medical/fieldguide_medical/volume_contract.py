@@ -17,9 +17,10 @@ from pydantic import Field, model_validator
 
 from fieldguide.errors import ContractError
 from fieldguide.specs import Name, Record
+from fieldguide_medical.hounsfield import AIR_HU
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,7 +31,6 @@ REPAIRS = (RESAMPLED, CROPPED, PADDED)
 MAX_VALUES = 512 * 512 * 1024
 """Of a prepared volume, all windows together: 1 GiB of float32."""
 MAX_WINDOWS = 8
-AIR_HU = -1000.0
 
 Three = tuple[float, float, float]
 
@@ -79,7 +79,7 @@ class VolumeContract(Record):
     size: tuple[int, int, int]
     fit: Literal["center_crop_or_pad"] = "center_crop_or_pad"
     interpolation: Literal["trilinear", "nearest"] = "trilinear"
-    fill_hu: float = Field(default=AIR_HU, ge=-32768, le=32767)
+    fill_hu: float = Field(default=float(AIR_HU), ge=-32768, le=32767)
     windows: tuple[HuWindow, ...] = Field(min_length=1, max_length=MAX_WINDOWS)
     output: tuple[float, float]
     dtype: Literal["uint8", "float16", "float32"] = "float32"
@@ -135,16 +135,9 @@ class VolumeContract(Record):
 
         spacing_mm = self._checked(sample)
         placed = place(sample.size_px, spacing_mm, self)
-        for name in placed.repairs:
-            if name not in allowed:
-                raise ContractError(
-                    f"it would have to be {name} to {joined(self.size)} voxels of "
-                    f"{joined(self.spacing_mm)} mm, which is not done for this kind of image. "
-                    "Name another --modality or --model."
-                )
-        done = sample
-        for name in placed.repairs:
-            done = done.repaired(name, notes=(*done.notes, placed.notes[name]))
+        aim = f" to {joined(self.size)} voxels of {joined(self.spacing_mm)} mm"
+        notes = {name: placed.notes[name] for name in placed.repairs}
+        done = noted(sample, notes, allowed, aim)
         voxels = sample.array[..., 0]
         if sample.valid is not None:
             voxels = np.where(sample.valid, voxels, voxels.dtype.type(self.fill_hu))
@@ -181,6 +174,30 @@ def check_volume(sample: Sample, units: str, min_valid_fraction: float) -> None:
         )
         error.status = "skipped"
         raise error
+
+
+def noted(
+    sample: Sample, notes: Mapping[str, str], allowed: Collection[str], aim: str = ""
+) -> Sample:
+    """Return a sample that says what was done to it.
+
+    Args:
+        sample: as it was.
+        notes: what was done, by the repair's name.
+        allowed: repairs that may be done.
+        aim: what for, within the error.
+
+    Raises:
+        ContractError: a repair is not allowed.
+    """
+    if refused := [name for name in notes if name not in allowed]:
+        raise ContractError(
+            f"it would have to be {refused[0]}{aim}, which is not done for this kind of image. "
+            "Name another --modality or --model."
+        )
+    for name, note in notes.items():
+        sample = sample.repaired(name, notes=(*sample.notes, note))
+    return sample
 
 
 def joined(numbers: Sequence[float]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fieldguide.errors import ContractError
 from fieldguide.samples import HOUNSFIELD, Sample
-from fieldguide_medical.hounsfield import fraction_of_air, implausible
+from fieldguide_medical.hounsfield import fraction_of_air, implausible, refuse_label_map
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +72,25 @@ def check_affine(affine: Affine) -> None:
             "its axes are not at right angles (singular or sheared affine, as gantry tilt leaves "
             "it). Resample it to a rectangular grid first."
         )
+
+
+def untold_sample(
+    values: NDArray[Any], affine: Affine, *, assume_hu: bool, has_label_names: bool
+) -> Sample:
+    """Return the sample of a file of voxels that does not tell what they are.
+
+    Args:
+        values: (I, J, K) voxels in the order of the file.
+        affine: as of :func:`ct_sample`.
+        assume_hu: likewise.
+        has_label_names: whether the header holds names of labels.
+
+    Raises:
+        ContractError: a map of labels, not a number somewhere, or not in Hounsfield units.
+    """
+    if np.isfinite(values).all():  # what is not is refused below, with its own reason
+        refuse_label_map(values, has_label_names=has_label_names)
+    return ct_sample(compact(values), affine, assume_hu=assume_hu)
 
 
 def ct_sample(

@@ -17,8 +17,8 @@ from fieldguide.data.files import atomic_path, require_file
 from fieldguide.data.quiet import quiet_library
 from fieldguide.errors import ContractError, InputError, LoadError
 from fieldguide_medical.burned_in import burned_in
-from fieldguide_medical.deid.broken import BROKEN
 from fieldguide_medical.deid.rules import DATES, EMPTY, PIXELS, is_kept, is_replaced_uid
+from fieldguide_medical.dicom_files import BROKEN
 
 if TYPE_CHECKING:
     from pathlib import Path

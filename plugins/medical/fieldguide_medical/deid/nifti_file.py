@@ -18,7 +18,7 @@ import numpy as np
 
 from fieldguide.data.files import atomic_path
 from fieldguide.errors import LoadError
-from fieldguide_medical.deid.broken import BROKEN
+from fieldguide_medical.nifti import BROKEN
 from fieldguide_medical.nifti_bounds import check_start
 
 if TYPE_CHECKING:

@@ -9,16 +9,18 @@ words out of fixed lists, classes of objects, pixels and look-up tables.
 from __future__ import annotations
 
 import functools
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
 from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c
 from pydicom._uid_dict import UID_dictionary
+
+from fieldguide.plain_yaml import load_yaml
 
 if TYPE_CHECKING:
     from pydicom import DataElement
 
+WORDS = Path(__file__).with_name("words.yaml")
 NUMBERS = frozenset({"DS", "IS", "US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT", "US or SS"})
 PIXELS = frozenset(
     {
@@ -82,6 +84,5 @@ def _profile() -> frozenset[tuple[int, int]]:
 @functools.cache
 def kept_words() -> dict[str, frozenset[str]]:
     """Return the words that each element may keep."""
-    text = files("fieldguide_medical").joinpath("deid/words.yaml").read_text("utf-8")
-    words = yaml.safe_load(text)["words"]
+    words = load_yaml(WORDS)["words"]
     return {name: frozenset(map(str, values)) for name, values in words.items()}
