@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from fieldguide.hookspecs import API, PROJECT, Hooks
 from fieldguide.pairs.words import domain_words
 from fieldguide.plugins import Catalog, get_catalog
 from fieldguide.registry import read_resource
-from fieldguide.specs import BenchmarkSpec, DomainSpec, Offer, Spec
+from fieldguide.specs import BenchmarkSpec, CommandSpec, DomainSpec, Offer, Spec
 from fieldguide.tiny_checkpoints import KINDS, model_config, write_checkpoint
+from fieldguide.zeroshot.choose import finding_judge
 from fieldguide.zeroshot.class_sets import load_class_set
 
 if TYPE_CHECKING:
@@ -23,9 +26,11 @@ if TYPE_CHECKING:
 def check_plugin(plugin: ModuleType, catalog: Catalog | None = None) -> list[str]:
     """Return what is wrong with an installed plugin, one sentence each; empty when all is well.
 
-    Checked: the api, the names of its hooks, that every target can be imported, that its domains'
-    loaders, checks, previews, class sets and registry exist, that their records name
-    architectures and modalities that are offered, and that benchmarks name data sets that are.
+    Checked: the api, the names of its hooks, that every target can be imported (recipes of models
+    and windows of loaders too), that its domains' loaders, checks, previews, normalisers, pictures,
+    class sets and registry exist, that normalisers take options of their domain, that findings are
+    judged by a method for them, that usable records name architectures and modalities that are offered,
+    that benchmarks name data sets that are, and that commands are click's and of a known domain.
     """
     catalog = catalog or get_catalog()
     faults = [] if getattr(plugin, "api", None) == API else [f"it does not say 'api = {API}'"]
@@ -37,6 +42,8 @@ def check_plugin(plugin: ModuleType, catalog: Catalog | None = None) -> list[str
             faults += _domain_faults(offer, catalog)
         if isinstance(offer, BenchmarkSpec):
             faults += _benchmark_faults(offer, catalog)
+        if isinstance(offer, CommandSpec):
+            faults += _command_faults(offer, catalog)
     if not offers:
         faults.append("it offers nothing")
     return faults
@@ -55,7 +62,7 @@ def _offers(plugin: ModuleType, faults: list[str]) -> Iterable[Offer]:
 def _target_faults(spec: Spec) -> list[str]:
     """Return what of a spec's target and its other import paths cannot be imported."""
     of = f"of the {spec.kind} {spec.name!r}"
-    others = {name: getattr(spec, name, None) for name in ("windows", "recognizes")}
+    others = {name: getattr(spec, name, None) for name in ("windows", "recognizes", "recipe")}
     faults = _fault(f"the {spec.kind} {spec.name!r}", spec.load)
     for name, path in others.items():
         if path is not None:
@@ -71,8 +78,21 @@ def _benchmark_faults(spec: BenchmarkSpec, catalog: Catalog) -> list[str]:
     ]
 
 
+def _command_faults(spec: CommandSpec, catalog: Catalog) -> list[str]:
+    of = f"of the command {spec.name!r}"
+    faults = _fault(f"the domain {of}", lambda: catalog.domains[spec.domain])
+    try:
+        command = spec.load()
+    except Exception:  # noqa: BLE001 - that it cannot be imported is told of as its target
+        return faults
+    if not isinstance(command, click.Command):
+        faults.append(f"the target {of}: it is no click.Command")
+    return faults
+
+
 def _domain_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:
     faults: list[str] = []
+    known = {option.name for option in domain.options}
     modalities = {m.name for offered in catalog.domains.usable() for m in offered.modalities}
     for modality in domain.modalities:
         for name in modality.loader:
@@ -83,12 +103,23 @@ def _domain_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:
             faults += _fault(
                 f"{target} of {modality.name!r}", lambda m=modality, t=target: m.import_target(t)
             )
+        if unknown := sorted(set(modality.normaliser_options) - known):
+            faults.append(f"the normaliser of {modality.name!r} takes {', '.join(unknown)}, which "
+                          f"the domain {domain.name!r} has no option for")  # fmt: skip
     for resource in domain.class_sets:
         name = Path(resource).stem
-        faults += _fault(f"the class set {name!r}", lambda name=name: load_class_set(name, catalog))
+        faults += _fault(f"the class set {name!r}", lambda name=name: _usable_set(name, catalog))
+    if domain.demo is not None:
+        faults += _fault(f"the pictures {domain.demo}", lambda: domain.import_target(domain.demo))
     if domain.pair_words is not None:
         faults += _fault(f"the words {domain.pair_words!r}", lambda: domain_words(domain))
     return faults + _registry_faults(domain, catalog, modalities)
+
+
+def _usable_set(name: str, catalog: Catalog) -> None:
+    found = load_class_set(name, catalog)
+    if found.has_findings:
+        finding_judge(found, catalog)
 
 
 def _registry_faults(domain: DomainSpec, catalog: Catalog, modalities: set[str]) -> list[str]:
@@ -97,7 +128,7 @@ def _registry_faults(domain: DomainSpec, catalog: Catalog, modalities: set[str])
     faults: list[str] = []
     registry = read_resource(domain.registry, domain.name)
     for model in registry.models:
-        if model.architecture not in catalog.models:
+        if not model.unsupported and model.architecture not in catalog.models:
             faults.append(f"the model {model.name!r} names no offered architecture")
     records: tuple[ModelRecord | AdapterRecord, ...] = (*registry.models, *registry.adapters)
     for record in records:

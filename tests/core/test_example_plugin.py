@@ -13,6 +13,7 @@ import pytest
 
 from fieldguide.guides import Guide
 from fieldguide.plugins import build_catalog
+from fieldguide.specs import CommandSpec, ModelSpec
 from fieldguide.testing import check_plugin, write_tiny_checkpoint
 
 if TYPE_CHECKING:
@@ -37,20 +38,84 @@ def test_the_example_passes_the_checks_for_authors(catalog: Catalog) -> None:
     assert check_plugin(plugin, catalog) == []
 
 
-@pytest.mark.parametrize("field", ["target", "windows"])
+def offering(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, hook: str, spec: Any) -> list[str]:
+    """Return what is wrong with the example when one of its hooks offers this and nothing else."""
+    plugin: Any = importlib.import_module("fieldguide_thermal.plugin")
+
+    def offers() -> list[Any]:
+        return [spec]
+
+    offers.fieldguide_impl = {}  # type: ignore[attr-defined]  # as hookimpl marks it
+    monkeypatch.setattr(plugin, hook, offers, raising=False)
+    return check_plugin(plugin, catalog)
+
+
+@pytest.mark.parametrize("field", ["target", "windows", "recognizes"])
 def test_the_checks_name_a_target_that_does_not_exist(
     field: str, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plugin: Any = importlib.import_module("fieldguide_thermal.plugin")
-    spec = next(iter(plugin.register_loaders()))
+    spec = catalog.loaders["thermal_frame"]
     broken = spec.model_copy(update={field: "fieldguide_thermal.frames:Nothing"})
+    faults = offering(monkeypatch, catalog, "register_loaders", broken)
+    assert any("Nothing" in fault for fault in faults)
 
-    def register_loaders() -> list[Any]:
-        return [broken]
 
-    register_loaders.fieldguide_impl = {}  # type: ignore[attr-defined]  # as hookimpl marks it
-    monkeypatch.setattr(plugin, "register_loaders", register_loaders)
-    assert any("Nothing" in fault for fault in check_plugin(plugin, catalog))
+def test_the_checks_name_a_recipe_that_does_not_exist(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = ModelSpec(
+        name="warm",
+        summary="A model made from another one",
+        target="fieldguide_thermal.frames:ThermalLoader",
+        recipe_key="hottest",
+        recipe="fieldguide_thermal.frames:no_recipe",
+    )
+    (fault,) = offering(monkeypatch, catalog, "register_models", spec)
+    assert fault.startswith("recipe of the model 'warm'")
+    assert "no_recipe" in fault
+
+
+@pytest.mark.parametrize(
+    ("domain", "target", "said"),
+    [
+        ("thermal", "fieldguide_thermal.frames:ThermalLoader", "it is no click.Command"),
+        ("thermal", "fieldguide_thermal.frames:nothing", "nothing"),
+        ("sea", "fieldguide.cli.demo:demo", "No domain is named 'sea'"),
+    ],
+)
+def test_the_checks_name_a_command_that_cannot_be_typed(
+    domain: str, target: str, said: str, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = CommandSpec(name="calibrate", summary="Calibrates.", target=target, domain=domain)
+    (fault,) = offering(monkeypatch, catalog, "register_commands", spec)
+    assert "the command 'calibrate'" in fault
+    assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"normaliser_options": ("coldest_c",)}, "takes coldest_c"),
+        ({"normaliser": "fieldguide_thermal.frames:no_normaliser"}, "no_normaliser"),
+    ],
+)
+def test_the_checks_name_a_normaliser_that_cannot_be_asked_for(
+    changed: dict[str, Any], said: str, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = catalog.domains["thermal"]
+    modality = domain.modalities[0].model_copy(update=changed)
+    broken = domain.model_copy(update={"modalities": (modality,)})
+    (fault,) = offering(monkeypatch, catalog, "register_domains", broken)
+    assert said in fault
+
+
+def test_the_checks_name_pictures_for_the_demo_that_nothing_makes(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = catalog.domains["thermal"]
+    broken = domain.model_copy(update={"demo": "fieldguide_thermal.frames:no_pictures"})
+    (fault,) = offering(monkeypatch, catalog, "register_domains", broken)
+    assert "no_pictures" in fault
 
 
 def test_frames_are_classified_with_their_dead_pixels_filled(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from fieldguide.models.embeddings import Embeddings, Encoder
     from fieldguide.plugins import Catalog
+    from fieldguide.specs import MethodSpec
     from fieldguide.tuning.adapter import Adapter, Probe
     from fieldguide.zeroshot.calibration import Calibration
     from fieldguide.zeroshot.class_sets import ClassSet
@@ -163,6 +164,22 @@ def named_calibration(named: str | Path | Calibration | None) -> Calibration | N
     return read_calibration(named)
 
 
+def finding_judge(classes: ClassSet, catalog: Catalog) -> MethodSpec:
+    """Return the method that a set of findings names.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        UsageError: it does not judge findings.
+    """
+    spec = catalog.methods[classes.finding_classifier]
+    if spec.role != "finding_classifier":
+        raise UsageError(
+            f"The class set {classes.name} names {spec.name!r} to judge findings, which is a "
+            f"{spec.role}. Name a finding_classifier; see 'fieldguide plugins'."
+        )
+    return spec
+
+
 def judge(
     classes: ClassSet, encoder: Encoder, catalog: Catalog, calibration: Calibration | None = None
 ) -> FindingClassifier:
@@ -171,13 +188,7 @@ def judge(
     Raises:
         UsageError: it names a method that does not judge findings.
     """
-    spec = catalog.methods[classes.finding_classifier]
-    if spec.role != "finding_classifier":
-        raise UsageError(
-            f"The class set {classes.name} names {spec.name!r} to judge findings, which is a "
-            f"{spec.role}. Name a finding_classifier; see 'fieldguide plugins'."
-        )
-    found: FindingClassifier = spec.load()(encoder, classes.pairs())
+    found: FindingClassifier = finding_judge(classes, catalog).load()(encoder, classes.pairs())
     if calibration is None:
         return found
     from fieldguide.zeroshot.calibration import CalibratedFindings  # with scipy
