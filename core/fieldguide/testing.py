@@ -29,8 +29,9 @@ def check_plugin(plugin: ModuleType, catalog: Catalog | None = None) -> list[str
     Checked: the api, the names of its hooks, that every target can be imported (recipes of models
     and windows of loaders too), that its domains' loaders, checks, previews, normalisers, pictures,
     class sets and registry exist, that normalisers take options of their domain, that findings are
-    judged by a method for them, that usable records name architectures and modalities that are offered,
-    that benchmarks name data sets that are, and that commands are click's and of a known domain.
+    judged by a method for them, that records that can be used name architectures, and all name
+    modalities, that are offered, that benchmarks name data sets that are, and that commands are
+    click's and of a known domain.
     """
     catalog = catalog or get_catalog()
     faults = [] if getattr(plugin, "api", None) == API else [f"it does not say 'api = {API}'"]
