@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fieldguide.cli import options, screen
+from fieldguide.cli import options, private_words, screen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COLUMNS = ("path", "converter", "template", "caption")
 
@@ -39,7 +42,23 @@ draw_options = options.chain(
 )  # fmt: skip
 
 
-@click.command()
+class CaptionsCommand(private_words.GuardedCommand):
+    """A command whose domain is that of the converters that it is given."""
+
+    def domain_of(self, args: Sequence[str]) -> str | None:
+        """Return the domain of a converter whose sources are private; None where there is none."""
+        if "--show-paths" in args:
+            return None
+        from fieldguide.plugins import get_catalog  # pydantic: only when a command runs
+
+        catalog = get_catalog()
+        names = private_words.values_of(args, "--converter")
+        specs = [catalog.caption_converters[n] for n in names if n in catalog.caption_converters]
+        owners = [spec.domain for spec in specs if spec.domain is not None]
+        return next((name for name in owners if catalog.domains[name].private_sources), None)
+
+
+@click.command(cls=CaptionsCommand)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUTS...")
 @click.option("--output", "-o", type=click.Path(path_type=Path),
               help="A manifest to write: .csv .jsonl .parquet .json; else the screen.")  # fmt: skip

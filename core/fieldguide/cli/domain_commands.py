@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fieldguide.cli import private_words
+
 if TYPE_CHECKING:
     from fieldguide.plugins import Catalog
     from fieldguide.specs import CommandSpec
-
-_TYPED = "fieldguide.typed"
 
 
 class RootGroup(click.Group):
@@ -34,23 +33,14 @@ class DomainGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Remember what was typed, so that a private domain can keep it out of errors."""
-        ctx.meta[_TYPED] = list(args)
+        ctx.meta[private_words.TYPED] = list(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; errors of a private domain do not name the files that were typed."""
-        from fieldguide.data.files import exists  # only when a command runs
-        from fieldguide.plugins import get_catalog
-        from fieldguide.privacy.domains import names_of
-
-        domains = get_catalog().domains
-        name = str(self.name).replace("-", "_")
-        private = names_of(domains[name]) if name in domains else None
-        if private is None:
-            return super().invoke(ctx)
-        private.typed([word for word in ctx.meta[_TYPED] if exists(Path(word))])
-        with private.kept_out_of_errors():
-            return super().invoke(ctx)
+        domain = str(self.name).replace("-", "_")
+        private_words.keep_out(ctx, private_words.private_of(domain))
+        return private_words.guarded(ctx, lambda: super(DomainGroup, self).invoke(ctx))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return their names, sorted."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fieldguide.cli import private_words
 from fieldguide.runtime import AUTO, PRECISIONS, TORCH, Runtime
 
 if TYPE_CHECKING:
@@ -21,16 +22,23 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _PREFIX = "domain_option_"
+SOURCES_BESIDE = "sources.parquet beside the output"
+"""Its folder may be named after a person."""
 _TYPES = {"text": click.STRING, "number": click.FLOAT, "flag": click.BOOL}
 
 
-class DomainCommand(click.Command):
+class DomainCommand(private_words.GuardedCommand):
     """A command to which every installed domain adds its own options."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters, then those of the domains, then --help."""
         own = super().get_params(ctx)
         return [*own[:-1], *_domain_options(), *own[-1:]]
+
+    def domain_of(self, args: Sequence[str]) -> str | None:
+        """Return the domain whose names are hidden; None for a command that shows all paths."""
+        hides = any(parameter.name == "show_paths" for parameter in self.params)
+        return super().domain_of(args) if hides else None
 
 
 def _domain_options() -> list[click.Parameter]:
@@ -222,6 +230,8 @@ def make_guide(settings: Mapping[str, Any], beside: Path | None = None) -> Guide
         show_paths=settings["show_paths"],
         show_columns=settings["show_columns"],
     )
+    if (context := click.get_current_context(silent=True)) is not None:
+        private_words.keep_out(context, guide.private)  # where an adapter says the domain
     _check_options(given, guide.domain)
     if beside is not None:
         guide.keep_sources_beside(beside)
@@ -233,9 +243,12 @@ def make_guide(settings: Mapping[str, Any], beside: Path | None = None) -> Guide
 def say_sources(private: PrivateNames | None) -> None:
     """Say where the names of private files are kept, and how to look one up."""
     if private is not None:
+        place, option = (
+            (SOURCES_BESIDE, " --in FOLDER") if private.is_beside else (private.file, "")
+        )
         click.echo(
-            f"files are called by ids; their names are kept in {private.file}, for you alone. "
-            "Look one up: fieldguide sources ID",
+            f"files are called by ids; their names are kept in {place}, for you alone. "
+            f"Look one up: fieldguide sources ID{option}",
             err=True,
         )
 

@@ -52,6 +52,7 @@ class PrivateNames:
 
     Attributes:
         words: what is taken out of texts.
+        is_beside: whether the map is kept beside an output.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class PrivateNames:
         self.shown = OPEN_COLUMNS | frozenset(shown)
         self.facts = ALWAYS_OPEN | frozenset(facts)
         self.words = HiddenWords()
+        self.is_beside = False
         self._given = salt
         keep_out_of_logs(self.words)
 
@@ -84,7 +86,7 @@ class PrivateNames:
                 f"{SOURCES} is the name of the private list of files. Name another --output."
             )
         whole = Path(os.path.abspath(output))  # noqa: PTH100 - '.' has no name
-        self.file = whole.parent / SOURCES
+        self.file, self.is_beside = whole.parent / SOURCES, True
 
     def hide(self, items: Sequence[Item], shown: Iterable[str] = ()) -> list[Item]:
         """Return items under their ids, and keep what they mean.
@@ -108,6 +110,11 @@ class PrivateNames:
         for written in (Path(path), Path(os.path.abspath(path)), Path(real_path(Path(path)))):  # noqa: PTH100 - resolve() would follow links
             self.words.add_path(written, name, whole=True)
         return name
+
+    def hide_folder(self, output: Path) -> None:
+        """Hide the name of the folder of an output; that of the output is the user's own."""
+        for written in (output, Path(os.path.abspath(output))):  # noqa: PTH100 - resolve() would follow links
+            self.words.add_path(written.parent, "")
 
     def hide_paths(self, paths: Iterable[str]) -> dict[str, str]:
         """Return the ids of files, and keep what they mean.
@@ -249,7 +256,16 @@ def names_kept_out(method: MethodT) -> MethodT:
         private: PrivateNames | None = self.private
         if private is None:
             return method(self, *args, **keywords)
+        _hide_files(private, keywords)
         with private.kept_out_of_errors():
             return method(self, *args, **keywords)
 
     return cast("MethodT", call)
+
+
+def _hide_files(private: PrivateNames, keywords: Mapping[str, Any]) -> None:
+    """Hide the files that keywords of a guide's methods name, beside its inputs."""
+    for keyword in ("calibration", "classes"):
+        named = keywords.get(keyword)
+        if isinstance(named, str | os.PathLike) and Path(named).suffix:
+            private.typed(named)

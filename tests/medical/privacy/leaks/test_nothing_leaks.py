@@ -8,113 +8,23 @@ broken files; then every byte and value of every output, and all that was said, 
 from __future__ import annotations
 
 import gzip
-import logging
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import lancedb
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fieldguide.cli import main
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from conftest import Trace
 
 LABELS = ("--label", "benign lung tissue", "--label", "lung adenocarcinoma",
           "--label", "lung squamous cell carcinoma")  # fmt: skip
 SOURCES = "sources.parquet"
-
-
-class Trace:
-    """Runs commands in a folder and remembers all that they say."""
-
-    def __init__(self, folder: Path, models: Path, capture: Any, caplog: Any, patch: Any) -> None:
-        self.folder, self.models = folder, models
-        self._capture, self._caplog, self._patch = capture, caplog, patch
-        self.said: list[str] = []
-        self.codes: list[int] = []
-
-    def run(self, *words: object, model: str | None = "tiny") -> str:
-        """Run a command; return what it printed."""
-        arguments = [str(word) for word in words]
-        if model is not None:
-            arguments += ["--model", str(self.models / model), "--out-of-scope"]
-        self._patch.setattr(sys, "argv", ["fieldguide", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-            raise SystemExit(0)
-        printed = self._capture.readouterr()
-        self.codes.append(int(stopped.value.code or 0))
-        self.said += [printed.out, printed.err]
-        return str(printed.out + printed.err)
-
-    def tiles(self, command: str, *words: object) -> str:
-        """Run a command of the domain on tiles."""
-        return self.run(command, *words, "--domain", "medical", "--modality", "histology_tile")
-
-    def everything(self) -> dict[str, bytes]:
-        """Return all that came out, by where: texts, names of files, bytes and values of files."""
-        found = {"said": "\n".join(self.said).encode(), "logs": self._caplog.text.encode()}
-        for path in self.folder.rglob("*"):
-            place = str(path.relative_to(self.folder))
-            found[f"name of {place}"] = place.encode()
-            if path.is_file() and path.name != SOURCES:
-                found[place] = path.read_bytes()
-                found[f"{place} read"] = read_back(path)
-        return found
-
-    def leaks(self, words: tuple[str, ...]) -> list[str]:
-        """Return what was planted and where it came out."""
-        return [
-            f"{word} in {place}: {around(content, word)}"
-            for place, content in self.everything().items()
-            for word in words
-            if word.encode() in content
-        ]
-
-
-def around(content: bytes, word: str) -> str:
-    place = content.index(word.encode())
-    return content[max(0, place - 60) : place + 60].decode("utf-8", "replace")
-
-
-def read_back(path: Path) -> bytes:
-    """Return the values of a packed file as text."""
-    if path.suffix == ".gz":
-        return gzip.decompress(path.read_bytes())
-    if path.suffix == ".parquet":
-        table = pq.read_table(path)
-        return repr((table.schema.metadata, as_text(table))).encode()
-    if path.parent.suffix == ".fg" and path.name == "index.json":
-        table = lancedb.connect(str(path.parent)).open_table("items").to_arrow()
-        return as_text(table).encode()
-    return b""
-
-
-def as_text(table: pa.Table) -> str:
-    shown = [name for name in table.column_names if name != "vector"]
-    return repr(table.select(shown).to_pylist())
-
-
-@pytest.fixture
-def trace(
-    tmp_path: Path,
-    tiny_models: Path,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Trace]:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    caplog.set_level(logging.DEBUG)
-    yield Trace(folder, tiny_models, capsys, caplog, monkeypatch)
 
 
 def private_lists(folder: Path) -> list[Path]:
@@ -132,7 +42,7 @@ def test_classify_of_pictures_names_nobody(
     assert trace.leaks(planted_words) == []
     (kept,) = private_lists(trace.folder)
     assert kept.stat().st_mode & 0o777 == 0o600
-    assert "Quuxley" in as_text(pq.read_table(kept))
+    assert "Quuxley" in repr(pq.read_table(kept).to_pylist())
 
 
 def test_the_owner_can_look_an_id_up(trace: Trace, planted_tiles: Path) -> None:
