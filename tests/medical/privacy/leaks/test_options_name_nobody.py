@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import fieldguide as fg
+from fieldguide.errors import FieldguideError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -123,3 +126,14 @@ def test_errors_about_outputs_do_not_name_their_folder(
         trace.run("medical", "series", pictures, "-o", output, model=None)
     assert 0 not in trace.codes
     assert trace.leaks(planted_words) == []
+
+
+@pytest.mark.parametrize("keyword", ["calibration", "classes"])
+def test_errors_in_python_do_not_name_the_files_of_keywords(
+    pictures: Path, theirs: Path, tiny_models: Path, planted_words: tuple[str, ...], keyword: str
+) -> None:
+    guide = fg.guide("medical", modality="histology_tile", model=str(tiny_models / "tiny"))
+    named = {"classes": str(theirs / "classes.yaml"), keyword: str(theirs / "gone.yaml")}
+    with pytest.raises(FieldguideError, match="item-") as raised:
+        guide.classify(pictures, **named)
+    assert not [word for word in planted_words if word in str(raised.value)]
