@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.embedding_job import store_in_file
 from fieldguide.data.routing import find_modality
+from fieldguide.data.shown import shown_by_windows, shown_whole
 from fieldguide.data.store_job import Filled
 from fieldguide.data.stored import images_or_vectors
 from fieldguide.domain_inputs import find_inputs
@@ -493,7 +494,9 @@ class Guide:
         """Load one file as its domain's loader does, without a model.
 
         Returns:
-            The sample and a small JPEG of it, or None where there is no preview.
+            The sample and a small JPEG of it, or None where there is no preview. Of a file that is
+            only read by windows the sample is a small picture; ``size_px`` of its metadata is the
+            size of the file.
 
         Raises:
             LoadError: it cannot be read.
@@ -502,9 +505,10 @@ class Guide:
         """
         item = self.find(path)[0]
         reader = self.planner.reader_of(item)
-        sample = reader.load(item)
-        facts = reader.open_facts(sample.metadata)
-        return replace(sample, metadata=facts), reader.preview_of(sample)
+        modality = self.planner.modality_of(item)
+        by_windows = modality is not None and modality.by_windows
+        sample = (shown_by_windows if by_windows else shown_whole)(item, reader)
+        return sample, reader.preview_of(sample)
 
     @names_kept_out
     def find(

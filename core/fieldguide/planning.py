@@ -9,6 +9,7 @@ from fieldguide.data.pipeline import Batch, Reader, encode_items
 from fieldguide.data.routing import (
     RoutedReader,
     find_modality,
+    fitting,
     group_by_modality,
     loader_specs,
     make_loaders,
@@ -201,6 +202,15 @@ class Planner:
         (name,) = self._groups([item])
         return self._reader(name, [item], None, None, thumbnails=False)
 
+    def modality_of(self, item: Item) -> ModalitySpec | None:
+        """Return the modality of one item; None when the domain reads no such files.
+
+        Raises:
+            AmbiguousNameError: it can be of several.
+        """
+        (name,) = self._groups([item])
+        return find_modality(self.domain, name) if name else None
+
     def all_loader_specs(self) -> list[LoaderSpec]:
         """Return the loaders of the named modality, or of all modalities of the domain."""
         modalities = [self.modality] if self.modality else self.domain.modalities
@@ -236,7 +246,8 @@ class Planner:
         thumbnails: bool,
     ) -> Reader:
         if not name:  # no modality reads such files; the reader says so of each
-            return Reader({}, self.all_loader_specs(), None, private=self.private)
+            specs = self.all_loader_specs()
+            return Reader({}, specs, None, private=self.private, elsewhere=self._domains_of)
         modality = find_modality(self.domain, name)
         in_scope = record is None or covers(record, modality)
         specs = loader_specs(modality, self.catalog)
@@ -253,6 +264,11 @@ class Planner:
             private=self.private,
             normaliser=self._normaliser(modality),
         )
+
+    def _domains_of(self, item: Item) -> list[str]:
+        """Return the other domains that read such a file."""
+        others = (d for d in self.catalog.domains.values() if d.name != self.domain.name)
+        return [domain.name for domain in others if fitting(item, domain, self.catalog)]
 
     def _normaliser(self, modality: ModalitySpec) -> Normaliser | None:
         """Return what the user asked for by options of the modality's normaliser, if anything."""

@@ -176,3 +176,13 @@ class Overviewed(Protocol):
     def overview(self, longer_px: int) -> NDArray[np.uint8] | None:
         """Return (h, w, 3) sRGB whose longer side has at most so many pixels, or None."""
         ...
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A :class:`Windowed` source that tells what it could not know of itself as a whole."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that end with what to do."""
+        ...

@@ -22,14 +22,16 @@ def show(path: str, output: Path | None, **settings: Any) -> None:
     \b
     fieldguide show scene.tif --domain remote_sensing
     fieldguide show volume.nii.gz --domain medical -o slice.jpg
+    fieldguide show slide.svs --domain medical
     """
     guide = options.make_guide(settings, output)
     sample, preview = guide.show(path)
-    click.echo(f"size      {' x '.join(map(str, sample.size_px))} px")
+    facts = dict(sample.metadata)
+    click.echo(f"size      {' x '.join(map(str, facts.pop('size_px', sample.size_px)))} px")
     click.echo(screen.clean(f"bands     {', '.join(sample.bands)}"))
     click.echo(f"units     {sample.units}, {sample.array.min()} to {sample.array.max()}")
     click.echo(f"valid     {sample.valid_fraction:.1%}")
-    for name, value in sample.metadata.items():
+    for name, value in facts.items():
         click.echo(screen.clean(f"{name:<9} {_written(value)}"))
     if sample.repairs:
         click.echo(f"repaired  {', '.join(sample.repairs)}")

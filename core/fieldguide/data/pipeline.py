@@ -109,6 +109,7 @@ class Reader:
         mark: status of rows that are encoded: "ok" or "out_of_scope".
         thumbnails: whether rows carry one.
         private: keeps names and facts that are not to be shown out of rows; None where all may be.
+        elsewhere: names the domains that read a file, for where this one does not.
     """
 
     loaders: dict[str, Loader]
@@ -122,6 +123,7 @@ class Reader:
     thumbnails: bool = False
     private: PrivateNames | None = None
     normaliser: Normaliser | None = None
+    elsewhere: Callable[[Item], Sequence[str]] | None = None
 
     def for_windows(self, whole: Sample) -> Reader:
         """Return what reads the windows of a source, judged by what it shows as a whole.
@@ -175,9 +177,17 @@ class Reader:
         if item.window is not None and spec is not None:
             return load_part(item, self)
         if spec is None:
-            endings = " ".join(sorted({s for spec in self.specs for s in spec.endings}))
-            raise LoadError(f"no reader for such files; read are {endings}. Name a --domain.")
+            raise self.no_reader(item)
         return self.loaders[spec.name](item.path)
+
+    def no_reader(self, item: Item) -> LoadError:
+        """Return what says that files of this kind are not read here, and by which domain."""
+        domains = [] if self.elsewhere is None else self.elsewhere(item)
+        if domains:
+            line = " or ".join(f"--domain {name}" for name in domains)
+            return LoadError(f"no reader for such files in this domain. Run the same with {line}")
+        endings = " ".join(sorted({s for spec in self.specs for s in spec.endings}))
+        return LoadError(f"no reader for such files; read are {endings}. Name a --domain.")
 
     def _accept(self, item: Item, sample: Sample) -> tuple[Row, NDArray[Any] | None]:
         if self.refusal is not None or self.contract is None:

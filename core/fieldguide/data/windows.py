@@ -140,7 +140,7 @@ def open_windowed(item: Item, reader: Reader) -> Iterator[Windowed]:
         raise LoadError(item.fault)
     spec = loader_of(item, reader.specs)
     if spec is None or item.path is None:
-        raise LoadError("no reader for such files. Name a --domain.")
+        raise reader.no_reader(item)
     if spec.windows is None:
         raise LoadError(f"the reader {spec.name!r} has no windows. Name a raster or a picture.")
     opener = spec.import_target(spec.windows)

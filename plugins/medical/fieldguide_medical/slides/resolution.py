@@ -43,6 +43,11 @@ class Resolution:
         """
         if self.mpp_um is not None:
             return self.mpp_um
+        raise ContractError(self.remark)
+
+    @property
+    def remark(self) -> str:
+        """Why the micrometres a pixel are not known, and what to type."""
         line = "Look it up and state it: --mpp 0.5"
         if self.objective is not None:
             usual = f"{UM_AT_ONE / self.objective:g}"
@@ -50,7 +55,7 @@ class Resolution:
                 f"It names an objective of {self.objective:g}x, which often means {usual}: if that "
                 f"is so, --mpp {usual}"
             )
-        raise ContractError(f"{self.fault}, so its magnification is not known. {line}")
+        return f"{self.fault}, so its magnification is not known. {line}"
 
 
 def resolution_of(x: Any, y: Any, objective: Any = None) -> Resolution:

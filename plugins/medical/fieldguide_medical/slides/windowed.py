@@ -66,6 +66,11 @@ class WindowedSlide:
         }
         return {name: value for name, value in found.items() if value is not None}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to type where the scale is not known."""
+        return () if self.mpp_um is not None else (self.pyramid.resolution.remark,)
+
     def usual_window_px(self, contract: Contract) -> tuple[int, int]:
         """Return (H, W) of what a model sees at the scale asked for; else pixel for pixel."""
         model_px = max(contract.size_px)
