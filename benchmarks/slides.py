@@ -5,7 +5,7 @@ is kept from before; the start of the command is in its time::
 
     OMP_NUM_THREADS=1 python benchmarks/slides.py cmu_small_region.svs other.svs --mpp 0.5
 
-``--mpp`` is taken for the slides after the first. It ends with 1 where a command fails, or needs
+``--mpp`` holds for all of them. It ends with 1 where a command fails, or needs
 more than 3 GiB.
 """
 
@@ -26,21 +26,20 @@ SCALE = ("--domain", "medical", "--at-magnification", "20")
 
 def commands(slides: list[Path], mpp: str) -> dict[str, list[str]]:
     """Return the words of each command by what the table calls it."""
+    scale = [*SCALE, *(["--mpp", mpp] if mpp else [])]
+    own = [*scale, "--vectors", "kept"]
+    every = list(map(str, slides))
     found = {}
-    for number, slide in enumerate(slides):
-        own = [*SCALE, *(["--mpp", mpp] if number and mpp else [])]
+    for number, slide in enumerate(every, 1):
         outputs = [f"-o{number}.geojson", f"-o{number}.png", f"-o{number}.csv"]
-        table = f"slide {number + 1}: "
-        found |= {
-            f"{table}`show`": ["show", str(slide), *own],
-            f"{table}`locate` with `--against`": ["locate", str(slide), *TEXTS, *own, *outputs],
-            f"{table}`locate`, another text": ["locate", str(slide), "benign lung tissue", *own],
-            f"{table}`classify`": [
-                "classify", str(slide), "--classes", "lung_histology", *own, f"-oclass{number}.csv",
-            ],
-            f"{table}`index`": ["index", str(slide), *own, "--window", "usual", f"-o{number}.fg"],
-            f"{table}`search`": ["search", f"{number}.fg", "squamous cell carcinoma", "-k", "20"],
-        }  # fmt: skip
+        found[f"`show`, slide {number}"] = ["show", slide, *scale]
+        words = ["locate", slide, *TEXTS, *own, *outputs]
+        found[f"`locate` with `--against`, slide {number}"] = words
+        found[f"`locate`, another text, slide {number}"] = ["locate", slide, "tumour", *own]
+    classes = ("--classes", "lung_histology", "-oclasses.csv")
+    found["`classify` of all"] = ["classify", *every, *classes, *own]
+    found["`index` of all"] = ["index", *every, *scale, "--window", "usual", "-oslides.fg"]
+    found["`search` in that index"] = ["search", "slides.fg", TEXTS[0], "-k20"]
     return found
 
 
@@ -59,7 +58,7 @@ def measured(words: list[str], folder: str) -> tuple[float, float, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("slides", nargs="+", type=Path)
-    parser.add_argument("--mpp", default="", help="of the slides after the first")
+    parser.add_argument("--mpp", default="", help="of all slides; else as they say")
     options = parser.parse_args()
     slides = [path.absolute() for path in options.slides]
     passed = True

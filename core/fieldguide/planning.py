@@ -247,7 +247,7 @@ class Planner:
     ) -> Reader:
         if not name:  # no modality reads such files; the reader says so of each
             specs = self.all_loader_specs()
-            return Reader({}, specs, None, private=self.private, elsewhere=self._domains_of)
+            return Reader({}, specs, None, private=self.private, elsewhere=self._elsewhere)
         modality = find_modality(self.domain, name)
         in_scope = record is None or covers(record, modality)
         specs = loader_specs(modality, self.catalog)
@@ -263,12 +263,16 @@ class Planner:
             thumbnails=thumbnails,
             private=self.private,
             normaliser=self._normaliser(modality),
+            elsewhere=self._elsewhere,
         )
 
-    def _domains_of(self, item: Item) -> list[str]:
-        """Return the other domains that read such a file."""
-        others = (d for d in self.catalog.domains.values() if d.name != self.domain.name)
-        return [domain.name for domain in others if fitting(item, domain, self.catalog)]
+    def _elsewhere(self, item: Item) -> list[str]:
+        """Return the options with which a file is read: another modality, else another domain."""
+        own = fitting(item, self.domain, self.catalog)
+        if own:
+            return [f"--modality {modality.name}" for modality in own]
+        domains = self.catalog.domains.values()
+        return [f"--domain {d.name}" for d in domains if fitting(item, d, self.catalog)]
 
     def _normaliser(self, modality: ModalitySpec) -> Normaliser | None:
         """Return what the user asked for by options of the modality's normaliser, if anything."""

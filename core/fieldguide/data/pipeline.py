@@ -109,7 +109,7 @@ class Reader:
         mark: status of rows that are encoded: "ok" or "out_of_scope".
         thumbnails: whether rows carry one.
         private: keeps names and facts that are not to be shown out of rows; None where all may be.
-        elsewhere: names the domains that read a file, for where this one does not.
+        elsewhere: the options with which a file is read, for where it is not: --domain medical.
     """
 
     loaders: dict[str, Loader]
@@ -181,11 +181,11 @@ class Reader:
         return self.loaders[spec.name](item.path)
 
     def no_reader(self, item: Item) -> LoadError:
-        """Return what says that files of this kind are not read here, and by which domain."""
-        domains = [] if self.elsewhere is None else self.elsewhere(item)
-        if domains:
-            line = " or ".join(f"--domain {name}" for name in domains)
-            return LoadError(f"no reader for such files in this domain. Run the same with {line}")
+        """Return what says that files of this kind are not read here, and by whom they are."""
+        options = () if self.elsewhere is None else self.elsewhere(item)
+        if options:
+            line = " or ".join(options)
+            return LoadError(f"no reader for such files is meant. Run the same with {line}")
         endings = " ".join(sorted({s for spec in self.specs for s in spec.endings}))
         return LoadError(f"no reader for such files; read are {endings}. Name a --domain.")
 

@@ -67,12 +67,20 @@ def test_a_tile_is_shown_as_it_is_also_where_slides_are_meant(tmp_path: Path) ->
     np.testing.assert_array_equal(sample.array, tile)
 
 
-@pytest.mark.parametrize("words", [["show", "case.svs"], ["locate", "case.svs", "tumour"]])
-def test_a_slide_without_a_domain_is_answered_with_the_domain_to_name(
-    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["show", "case.svs"], "--domain medical"),
+        (["locate", "case.svs", "tumour"], "--domain medical"),
+        (["show", "case.svs", "--domain", "medical", "--modality", "histology_tile"],
+         "--modality slide"),
+    ],
+)  # fmt: skip
+def test_a_slide_that_is_not_read_so_is_answered_with_the_option_to_add(
+    words: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "case.svs").write_bytes(b"II*\0" + bytes(200))
     done = CliRunner().invoke(cli, words)
     assert done.exit_code != 0
-    assert "Run the same with --domain medical" in f"{done.output} {done.exception}"
+    assert f"Run the same with {line}" in f"{done.output} {done.exception}"
