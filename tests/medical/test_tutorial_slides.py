@@ -23,10 +23,11 @@ pytestmark = pytest.mark.shared_data
 
 PAGE = Path(__file__).parents[2] / "docs/tutorial_slides.md"
 SMALLER = {
-    "--at-magnification 20": "--at-magnification 10",
+    "--at-magnification 20": "--at-magnification 8",
+    "tissue_fraction > 0.8": "tissue_fraction > 0.3",
     "--method projector": "--method projector --projection-epochs 3 --no-measure",
 }
-"""What makes the page's commands quick: a quarter of the windows, few steps, no figures."""
+"""What makes the page's commands quick: a sixth of the windows, few steps, no figures."""
 SOME_FILES_FAILED = 3
 
 
