@@ -103,6 +103,7 @@ def open_index(
         adapter=adapter or about.adapter,
         strength=about.strength if strength is None else strength,
         options=about.options,
+        out_of_scope=about.out_of_scope,
         runtime=runtime,
         show_paths=about.names == PATHS,
     )

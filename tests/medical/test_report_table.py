@@ -58,19 +58,19 @@ def test_each_format_gives_the_same_states(tmp_path: Path, suffix: str) -> None:
     if suffix == ".csv":
         with output.open(newline="") as stream:
             rows: list[dict[str, Any]] = [
-                {k: v if k == "report" else int(v) if v else None for k, v in row.items()}
+                {k: v if k == "case" else int(v) if v else None for k, v in row.items()}
                 for row in csv.DictReader(stream)
             ]
     elif suffix == ".jsonl":
         rows = [json.loads(line) for line in output.read_text().splitlines()]
     else:
         rows = pq.read_table(output).to_pylist()
-    assert list(rows[0]) == ["report", *RULES.labels]
+    assert list(rows[0]) == ["case", *RULES.labels]
     stated = [{k: v for k, v in row.items() if v is not None} for row in rows]
     assert stated == [
-        {"report": "a", "Lung nodule": -1, "Pleural effusion": 0},
-        {"report": "b", "Cardiomegaly": 1},
-        {"report": "c"},
+        {"case": "a", "Lung nodule": -1, "Pleural effusion": 0},
+        {"case": "b", "Cardiomegaly": 1},
+        {"case": "c"},
     ]
 
 

@@ -21,6 +21,7 @@ class Job(BaseModel):
         adapter: a registry name or an absolute path; None for the model as it is.
         strength: of the adapter.
         options: the domain's options, which become keywords of its loaders.
+        out_of_scope: whether its model's word was taken on images it was not made for.
         names: what its rows are called by: "ids" where sources are private, else "paths".
     """
 
@@ -32,6 +33,7 @@ class Job(BaseModel):
     adapter: str | None = None
     strength: float | None = None
     options: dict[str, str | bool | int | float] = {}
+    out_of_scope: bool = False
     names: Literal["ids", "paths"] = "paths"
 
 

@@ -28,6 +28,7 @@ def about_job(guide: Guide, plan: Plan) -> dict[str, Any]:
         "options": guide.options if private is None else private.scrubbed(guide.options),
         **names_fact(guide.domain, private),
         **({} if guide.adapter is None else guide.adapter.about),
+        **({"out_of_scope": True} if guide.planner.out_of_scope else {}),
     }
 
 

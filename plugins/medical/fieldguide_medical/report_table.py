@@ -59,11 +59,13 @@ class FindingsTable(Rows[ReportRow]):
     """One row a report, one column a finding: 1 present, 0 absent, -1 uncertain, else empty."""
 
     kind = "report_findings"
+    id_column = REPORT
+    """What the column of names is called: as in the user's table, so that paths stay paths."""
 
     def records(self) -> list[Row]:
         """Return the name of each report and the number of each state."""
         return [
-            {REPORT: row.report}
+            {self.id_column: row.report}
             | {name: None if state is None else int(state) for name, state in row.states.items()}
             for row in self._rows
         ]
@@ -121,7 +123,9 @@ def findings_table(
         reports=len(found),
         without_text=sum(not row.has_text for row in found),
     )
-    return FindingsTable(found, provenance)
+    table = FindingsTable(found, provenance)
+    table.id_column = id_column or REPORT
+    return table
 
 
 def _judge(report: str | int, text: str, rules: FindingRules) -> ReportRow:

@@ -212,3 +212,19 @@ def test_reports_slides_and_broken_files_are_refused_with_a_reason_each(
     assert all(row["reason"] and not row["copy"] for row in rows)
     said = done.output.replace(str(tmp_path / "out"), "").encode()
     assert found_in(said + everything(tmp_path / "out"), planted_words) == []
+
+
+def test_numbers_that_only_the_header_of_a_file_has_are_replaced_like_others(
+    planted_series: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "one.dcm"
+    ds = pydicom.dcmread(small_slices(planted_series)[0])
+    kept_class, old = ds.SOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID
+    ds.SOPClassUID = ds.SOPInstanceUID = ""  # as some systems leave them
+    ds.save_as(source)
+    done = export(source, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    (copy,) = slices_of(tmp_path / "out")
+    assert copy.SOPClassUID == kept_class
+    assert copy.SOPInstanceUID == copy.file_meta.MediaStorageSOPInstanceUID
+    assert copy.SOPInstanceUID not in {"", old}

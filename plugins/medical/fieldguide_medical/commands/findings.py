@@ -13,7 +13,7 @@ import click
               help="Holds the text; repeat to read several. Else report, report_text, text, or "
               "findings and impression.")  # fmt: skip
 @click.option("--id-column", metavar="NAME",
-              help="Names the reports in the output; else the number of the row.")  # fmt: skip
+              help="Names the reports, and stays in the output; else their row does.")  # fmt: skip
 @click.option("--set", "rules_name", default="ct_rate_18", show_default=True, metavar="NAME",
               help="The findings: a set's name, or a YAML file of your own.")  # fmt: skip
 @click.option("--output", "-o", type=click.Path(path_type=Path),
@@ -46,7 +46,7 @@ def findings(  # noqa: PLR0913 - one argument an option
     from fieldguide.plugins import get_catalog
     from fieldguide.writers import writer_for
     from fieldguide_medical.finding_rules import finding_rules
-    from fieldguide_medical.report_table import REPORT, FindingsTable, MentionTable, findings_table
+    from fieldguide_medical.report_table import FindingsTable, MentionTable, findings_table
 
     catalog = get_catalog()
     for path, kind in ((output, FindingsTable.kind), (explain, MentionTable.kind)):
@@ -55,7 +55,7 @@ def findings(  # noqa: PLR0913 - one argument an option
     rules = finding_rules(rules_name)
     found = findings_table(table, rules, text_columns=text_columns, id_column=id_column)
     if output is None:
-        screen.print_table(found.records(), (REPORT, *rules.labels))
+        screen.print_table(found.records(), (found.id_column, *rules.labels))
     else:
         found.write(output)
     if explain is not None:

@@ -151,7 +151,14 @@ def _read(path: Path) -> FileDataset:
         raise LoadError("its header names no transfer syntax. Export it again.")
     if syntax == DeflatedExplicitVRLittleEndian:  # it would be unpacked whole, to any size
         raise LoadError("it is deflated, which is not read. Run: dcmconv +te on its files.")
-    return pydicom.dcmread(path)
+    source = pydicom.dcmread(path)
+    for name in (
+        "SOPClassUID",
+        "SOPInstanceUID",
+    ):  # some tools leave them empty: the header has them
+        if not source.get(name):
+            setattr(source, name, source.file_meta[f"MediaStorage{name}"].value)
+    return source
 
 
 def _file(kept: Dataset, source: FileDataset) -> FileDataset:
