@@ -47,7 +47,8 @@ DOMAINS = {"geotiff": "remote_sensing", "vrt": "remote_sensing", "jp2": "remote_
 PRELOADED = ["fieldguide.guides", "fieldguide.models.openclip", "fieldguide_medical.nifti",
              "fieldguide_medical.dicom_series", "fieldguide_remote_sensing.geotiff"]  # fmt: skip
 NOISE = re.compile(r"Traceback \(most recent|panicked at|Fatal Python error|Segmentation")
-CACHE = ".cache/fieldguide"
+OWN = (".cache/fieldguide", ".config/fieldguide", ".local/state/fieldguide", ".cache/matplotlib")
+"""Folders of the home in which fieldguide, and a library of it, keep files of their own."""
 ON_PURPOSE = "fault on purpose"
 
 
@@ -293,7 +294,8 @@ class Watcher:
     def _elsewhere(self, mutant: Mutant) -> dict[str, tuple[int, int]]:
         """Return all files that must stay as they are, with size and time."""
         found: dict[str, tuple[int, int]] = {}
-        kept = (self.home / "output", self.home / "screen.txt", self.home / "home" / CACHE)
+        own = (self.home / "home" / folder for folder in OWN)
+        kept = (self.home / "output", self.home / "screen.txt", *own)
         if mutant.seed.kind == "lance index":
             kept = (*kept, mutant.entry)  # it is extended
         for top in (self.home, mutant.entry.parent, self.root / "seeds"):

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+hypothesis.settings.register_profile("no_clock", deadline=None)  # speed is for benchmarks/
+hypothesis.settings.load_profile("no_clock")
 
 DATA_VARIABLE = "FIELDGUIDE_TEST_DATA"
 
@@ -31,10 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the tests off the user's cache; processes that they start take it over."""
+    """Keep the tests off the user's cache and salt; processes that they start take them over."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FIELDGUIDE_CACHE", str(folder))
+        patch.setenv("FIELDGUIDE_SALT_FILE", str(folder / "private" / "salt"))
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
         yield folder
 
 
