@@ -27,7 +27,7 @@ def commands(volume: Path, work: Path) -> dict[str, list[str]]:
     model = work / "slices.yaml"
     common = ["--domain", "medical", "--modality", "ct_volume", "--out-of-scope", "--quiet",
               "--model", str(model)]  # fmt: skip
-    windows = ["--window", "80mm", "--vectors", str(work / "kept")]
+    windows = ["--window", "100mm", "--vectors", str(work / "kept")]
     outputs = [f"{work}/heat.nii.gz", f"{work}/found.slices.csv", f"{work}/found.csv"]
     written = [word for output in outputs for word in ("-o", output)]
     return {
@@ -38,7 +38,7 @@ def commands(volume: Path, work: Path) -> dict[str, list[str]]:
                                   "-o", f"{work}/findings.csv", *common],
         "index": ["index", str(volume), "-o", f"{work}/volumes.fg", *common],
         "search": ["search", f"{work}/volumes.fg", TEXT, "-o", f"{work}/hits.csv"],
-        "locate, boxes of 80 mm": ["locate", str(volume), TEXT, *windows, *written, *common],
+        "locate, boxes of 100 mm": ["locate", str(volume), TEXT, *windows, *written, *common],
         "locate, another text": ["locate", str(volume), "a kidney", *windows, *written, *common],
     }  # fmt: skip
 
