@@ -85,6 +85,14 @@ def test_a_suite_of_one_part_is_refused(tmp_path: Path) -> None:
         other_suite(examples, "set", "general", plain_reader(CONTRACT, get_catalog()))
 
 
+def test_a_part_with_one_caption_is_told_of_before_the_training(tmp_path: Path) -> None:
+    splits = ["train", "train", "val", "test", "test"]
+    rows = [{"split": split, "captions": [f"no {n}"]} for n, split in enumerate(splits)]
+    examples = read_other(Guide("general"), write_manifest(tmp_path, rows))
+    with pytest.raises(TuningError, match=r"too few 'val' rows .*--no-measure"):
+        domain_suite(examples, plain_reader(CONTRACT, get_catalog()))
+
+
 def test_one_label_and_no_caption_cannot_be_measured(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"label": "a"} for _ in range(10)]
     examples = read_other(Guide("general"), write_manifest(tmp_path, rows))

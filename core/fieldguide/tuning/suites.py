@@ -193,7 +193,20 @@ def checked(suite: Suite) -> Suite:
             f"{suite.name} has no {' and no '.join(sorted(missing))} rows, so a strength cannot be "
             "chosen on some rows and reported on others. Add rows, or correct the column 'split'."
         )
+    for part in (VAL, TEST):
+        if not _measurable(suite, part):
+            raise TuningError(
+                f"{suite.name} has too few {part!r} rows to be measured: they need labels, or "
+                "captions of two rows or more. Add rows, or leave the measuring out: --no-measure"
+            )
     return suite
+
+
+def _measurable(suite: Suite, part: str) -> bool:
+    """Return whether a part has a label to be found, or several pictures to search among."""
+    rows = [row for row, each in enumerate(suite.parts) if each == part]
+    labelled = any(suite.labels[row] in suite.prompts for row in rows)
+    return labelled or sum(bool(suite.captions[row]) for row in rows) > 1
 
 
 def _suite(
