@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import nrrd
 import numpy as np
+import tifffile
 from PIL import Image
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -201,6 +202,22 @@ def _metaimage(folder: Path) -> None:
     (folder / "Mustermann.mha").write_bytes(header.encode() + _values().tobytes(order="F"))
 
 
+def _slide(folder: Path) -> None:
+    """A pyramid of two levels, half of it tissue, as Aperio's scanners describe theirs."""
+    pixels = np.full((256, 320, 3), 244, np.uint8)
+    pixels[40:220, 40:200] = np.random.default_rng(0).normal((190, 90, 160), 15, (180, 160, 3))
+    shared: dict[str, Any] = {
+        "tile": (64, 64), "photometric": "rgb", "compression": "jpeg", "metadata": None,
+    }  # fmt: skip
+    about = (
+        "Aperio Image Library v11.2.1\r\n320x256 (64x64) JPEG/RGB Q=30|AppMag = 20|MPP = 0.5|"
+        "User = Erika|Filename = Mustermann PID4711|Title = Geheimklinik"
+    )
+    with tifffile.TiffWriter(folder / "Mustermann.svs") as file:
+        file.write(pixels, description=about, **shared)
+        file.write(pixels[::2, ::2], subfiletype=1, **shared)
+
+
 _WRITERS: dict[str, tuple[Any, str]] = {
     "dicom series": (_series, ""),
     "dicom implicit": (_implicit, "Mustermann.dcm"),
@@ -213,4 +230,5 @@ _WRITERS: dict[str, tuple[Any, str]] = {
     "nrrd": (_nrrd("Mustermann.nrrd", "gzip"), "Mustermann.nrrd"),
     "nhdr": (_nrrd("Mustermann.nhdr", "raw"), "Mustermann.nhdr"),
     "mha": (_metaimage, "Mustermann.mha"),
+    "svs": (_slide, "Mustermann.svs"),
 }

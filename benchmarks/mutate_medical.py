@@ -108,9 +108,24 @@ def readers(kind: str) -> list[Any]:
         ]
     loaders: dict[str, Any] = {
         "nifti": nifti.NiftiLoader, "nrrd": nrrd.NrrdLoader, "nhdr": nrrd.NrrdLoader,
-        "mha": metaimage.MetaImageLoader,
+        "mha": metaimage.MetaImageLoader, "svs": lambda: _windows,
     }  # fmt: skip
     return [loaders[name]()]
+
+
+def _windows(path: Path) -> Any:
+    """Read a slide window by window, and its overview; return what is told of it and of them."""
+    from fieldguide.samples import Window
+    from fieldguide_medical.slides.loader import SlideLoader, open_slide_windows
+
+    with open_slide_windows(SlideLoader(), path) as slide:
+        told = [dict(slide.metadata), slide.size_px]
+        height, width = slide.size_px
+        for row in range(0, height, max(1, height // 4)):
+            window = Window((row, 0), (min(100, height - row), min(100, width)))
+            told += [slide.read(window, 64).valid_fraction, dict(slide.place(window))]
+        slide.overview(256)
+    return told
 
 
 def _table(path: Path) -> Any:
