@@ -179,12 +179,7 @@ class InputContract(Record):
         return needed
 
     def _check_shape(self, sample: Sample) -> None:
-        if sample.spatial_dims != self.spatial_dims:
-            kinds = {2: "an image", 3: "a volume"}
-            raise ContractError(
-                f"it is {kinds[sample.spatial_dims]} and the model takes "
-                f"{kinds[self.spatial_dims]}. Name a model that does: --model."
-            )
+        check_axes(sample.spatial_dims, self)
         if sample.valid_fraction == 0:
             raise _no_data("no pixel of it is valid (all are nodata)")
         if sample.valid_fraction < self.min_valid_fraction:
@@ -225,6 +220,24 @@ class InputContract(Record):
         raise ContractError(
             f"its values are in {sample.units} and the model takes {self.units}. "
             "Name a model that takes them: --model."
+        )
+
+
+def check_axes(axes: int, contract: Contract) -> None:
+    """Refuse a volume where a model takes images, and the reverse.
+
+    Args:
+        axes: 2 of an image, 3 of a volume.
+        contract: of the model.
+
+    Raises:
+        ContractError: the model takes another number of axes.
+    """
+    kinds = {2: "an image", 3: "a volume"}
+    if axes != contract.spatial_dims:
+        raise ContractError(
+            f"it is {kinds[axes]} and the model takes {kinds[contract.spatial_dims]}. Name a model "
+            "that does: --model."
         )
 
 

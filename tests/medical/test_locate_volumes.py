@@ -123,3 +123,21 @@ def test_a_box_that_fills_the_model_shows_the_whole_of_a_small_volume(
     found = guide(model).locate(scan, "a cyst", vectors=tmp_path)
     # 32 x 2 mm / 3 mm = 21 voxels in x and y, 16 x 2 mm / 4 mm = 8 slices
     assert found.sources[0].grids[0].window_px == (21, 21, 8)
+
+
+@pytest.mark.parametrize("windows", [[], ["40mm"]])
+def test_a_model_of_images_is_refused_for_a_volume(
+    model: Path, scan: Path, tmp_path: Path, windows: list[str]
+) -> None:
+    ours = guide(model.parent / "tiny")
+    found = ours.locate(scan, "a cyst", windows=windows, vectors=tmp_path)
+    assert len(found) == 0
+    ((_, _, reason),) = found.skipped
+    assert reason.startswith("it is a volume and the model takes an image.")
+
+
+def test_examples_in_the_help_of_commands_stand_line_by_line() -> None:
+    for command in ("series", "findings", "export"):
+        shown = CliRunner().invoke(cli, ["medical", command, "--help"]).output
+        assert "\\b" not in shown
+        assert f"\n  fieldguide medical {command} " in shown

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldguide.contract import check_axes
 from fieldguide.data.store_job import options_fingerprint
 from fieldguide.data.windows import WindowItems
 from fieldguide.errors import ContractError, LoadError, UsageError
@@ -71,11 +72,13 @@ def make_grids(
     """Return one grid for each size of window, smallest first.
 
     Raises:
+        ContractError: windows of a volume for a model of images, or the reverse.
         UsageError: a size or overlap that makes no sense.
     """
     if reader.contract is None:
         raise ValueError("a reader without a contract")
     axes = len(opened.size_px)
+    check_axes(axes, reader.contract)
     usual_px = (max(reader.contract.size_px),) * axes
     if isinstance(opened, KnowsUsualWindow):
         usual_px = opened.usual_window_px(reader.contract)

@@ -17,7 +17,7 @@ SCREEN = ("item", "series", "modality", "kind", "slices", "shape", "spacing_mm",
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="A table, .csv.")
 @click.option("--show-paths", is_flag=True, help="Name folders by their paths, not by ids.")
 def series(folder: Path, output: Path | None, show_paths: bool) -> None:
-    r"""List the DICOM series below a folder, and say which can be read as CT volumes.
+    """List the DICOM series below a folder, and say which can be read as CT volumes.
 
     One line a series: its number in its folder, what it is, its size, spacing and orientation, and
     whether it is ready, repaired by name, or refused and why. No name, date or identifier of the
