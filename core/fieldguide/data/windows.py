@@ -77,9 +77,8 @@ class WindowReader:
             raise LoadError("no window of it is meant. Report this to the plugin's author.")
         contract = self.reader.contract
         sample = self.source.read(item.window, max(contract.size_px))
-        about = dict(sample.metadata)
-        if self.with_place:
-            about = place_of(item.window, self.source)
+        source = self.source
+        about = place_of(item.window, source) if self.with_place else dict(sample.metadata)
         if sample.valid_fraction < max(contract.min_valid_fraction, 1e-9):
             about[EMPTY] = True
         return replace(sample, metadata=about)

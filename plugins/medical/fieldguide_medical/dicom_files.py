@@ -6,8 +6,6 @@ the process; messages are ours, because pydicom's can quote what an element hold
 
 from __future__ import annotations
 
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import pydicom
@@ -19,6 +17,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from fieldguide.data.files import exists, is_folder, require_file
 from fieldguide.errors import LoadError
+from fieldguide_medical.damaged import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,21 +31,7 @@ MAX_FILES = 20_000
 
 _MARK_OFFSET, _MARK = 128, b"DICM"
 
-BROKEN = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,  # also NotImplementedError and RecursionError
-    MemoryError,
-    struct.error,
-    zlib.error,
-    InvalidDicomError,
-    BytesLengthException,  # quotes the bytes of elements
-)
+BROKEN = (*DAMAGED, InvalidDicomError, BytesLengthException)  # the latter quotes elements
 """What pydicom raises on damaged files."""
 
 

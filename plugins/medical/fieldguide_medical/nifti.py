@@ -7,8 +7,6 @@ Nothing of the header's free text is kept: it can name a patient.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
@@ -18,6 +16,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from fieldguide.errors import ContractError, LoadError
+from fieldguide_medical.damaged import DAMAGED
 from fieldguide_medical.nifti_bounds import check_length, check_start
 from fieldguide_medical.volumes import check_affine, check_size, compact, untold_sample
 
@@ -29,22 +28,8 @@ if TYPE_CHECKING:
     from fieldguide.samples import Sample
 
 BROKEN = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,  # also NotImplementedError and RecursionError
-    MemoryError,
-    struct.error,
-    zlib.error,
-    np.linalg.LinAlgError,
-    ImageFileError,
-    HeaderDataError,
-    WrapStructError,
-)
+    *DAMAGED, np.linalg.LinAlgError, ImageFileError, HeaderDataError, WrapStructError,
+)  # fmt: skip
 """What nibabel raises on damaged files."""
 
 

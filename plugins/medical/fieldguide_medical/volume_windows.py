@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,9 +29,11 @@ class WindowedVolume:
 
     Attributes:
         sample: (X, Y, Z, 1) in RAS order, Hounsfield units.
+        body: (X, Y, Z), which voxels are of the patient.
     """
 
     sample: Sample
+    body: NDArray[np.bool_]
 
     @property
     def size_px(self) -> tuple[int, ...]:
@@ -54,11 +55,6 @@ class WindowedVolume:
         """What the volume says of itself as a whole."""
         return self.sample.metadata
 
-    @cached_property
-    def body(self) -> NDArray[np.bool_]:
-        """(X, Y, Z): which voxels are of the patient."""
-        return body_mask(self.sample.array[..., 0])
-
     def usual_window_px(self, contract: Contract) -> tuple[int, ...]:
         """Return the box that fills a model's input at its own spacing, in voxels of this volume.
 
@@ -66,7 +62,7 @@ class WindowedVolume:
             contract: of a model of volumes, which states its ``spacing_mm``.
         """
         wanted_mm = getattr(contract, "spacing_mm", self.spacing_mm)
-        lengths = zip(contract.size_px, wanted_mm, self.spacing_mm, strict=False)
+        lengths = zip(contract.size_px, wanted_mm, self.spacing_mm, strict=True)
         return tuple(max(1, round(count * mm / own_mm)) for count, mm, own_mm in lengths)
 
     def read(self, window: Window, at_least_px: int) -> Sample:
@@ -122,4 +118,5 @@ def open_volume_windows(
         LoadError: as the loader does.
         ContractError: as the loader does.
     """
-    yield WindowedVolume(loader(path))
+    sample = loader(path)
+    yield WindowedVolume(sample, body_mask(sample.array[..., 0]))
