@@ -1,0 +1,1 @@
+"""Trees of taxa: of species, of tumours, of land cover; ragged, and as large as they come."""
