@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fieldguide.plugins import get_catalog
     from fieldguide.retrieval.index import Index
     from fieldguide.samples import Sample
+    from fieldguide.zeroshot.choose_taxa import taxa
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ _HOMES = {
     "hookimpl": "fieldguide.hookspecs",
     "make_captions": "fieldguide.captions.make",
     "open_index": "fieldguide.guides",
+    "taxa": "fieldguide.zeroshot.choose_taxa",
 }
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "hookimpl",
     "make_captions",
     "open_index",
+    "taxa",
 ]
 
 

@@ -29,7 +29,8 @@ from fieldguide.writers.job_record import about_job, job_provenance, report_stor
 from fieldguide.zeroshot.by_windows import WindowJob, choose_cut
 from fieldguide.zeroshot.choose import Asked, Classifier, make_classifier, named_calibration
 from fieldguide.zeroshot.class_sets import load_class_set
-from fieldguide.zeroshot.classify import check_range, classify_batches
+from fieldguide.zeroshot.classify import check_range, classify_batches, label_answerer
+from fieldguide.zeroshot.name_taxa import name_taxa, refuse_beside_taxa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from fieldguide.tuning.adapter import Adapter
     from fieldguide.tuning.training.run import Outcome
     from fieldguide.zeroshot.calibration import Calibration
+    from fieldguide.zeroshot.taxa import Taxa
     from fieldguide.zeroshot.top_k_pooling import Pooling
 
     AdapterName = str | Path | Adapter | None
@@ -161,6 +163,7 @@ class Guide:
         labels: Sequence[str] | None = None,
         *,
         classes: str | None = None,
+        taxa: Taxa | None = None,
         templates: Sequence[str] | None = None,
         threshold: float = 0.0,
         top: int | None = None,
@@ -182,6 +185,8 @@ class Guide:
                 iterable of these; or one file of :meth:`embed`, whose vectors are used as they are.
             labels: two or more labels; by default those of the adapter, where it has any.
             classes: in place of labels, the name of a class set or a YAML file.
+            taxa: in place of labels, taxa of a tree: see :func:`fieldguide.taxa`. They say
+                themselves how to answer, so that templates, threshold and top are theirs.
             templates: prompts, each with one ``{}``; by default those of the class set, adapter or
                 modality.
             threshold: below this probability of the best label the answer is "none of these";
@@ -206,12 +211,15 @@ class Guide:
         check_range(threshold, top)
         plan, items, batches = images_or_vectors(self, inputs, thumbnails=thumbnails)
         cut = choose_cut(plan, items, window=window, overlap=overlap, pool=pool, folder=vectors)
+        if taxa is not None:
+            refuse_beside_taxa(labels, classes, calibration, cut)
+            return name_taxa(self, plan, taxa, batches)
         classifier = self.classifier(
             plan, labels, classes=classes, templates=templates, calibration=calibration
         )
         if cut is not None:
             return WindowJob(self, plan, classifier, cut, top, threshold).run(items or [])
-        rows = list(classify_batches(batches, classifier, top=top, threshold=threshold))
+        rows = list(classify_batches(batches, label_answerer(classifier, top, threshold)))
         offered = [] if classifier is None else list(classifier.labels)
         return Predictions(rows, self.provenance(plan, labels=offered, threshold=threshold))
 

@@ -15,6 +15,8 @@ from fieldguide.writers import write_result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fieldguide.taxonomy.taxon import Taxon
+
 RowT = TypeVar("RowT")
 
 NOTEBOOK_ROWS = 20
@@ -78,11 +80,17 @@ class Guess:
     Attributes:
         probability: over the labels that were offered; of a finding, that it is there.
         threshold: from which probability this finding counts as present, where a calibration says.
+        taxon: where the label is a taxon of a tree.
+        without_prior: the probability before place, season or another prior had their say.
+        why: of a taxon, why the answer stops at it.
     """
 
     label: str
     probability: float | None
     threshold: float | None = None
+    taxon: Taxon | None = None
+    without_prior: float | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,9 @@ class Predictions(Rows[Prediction]):
     def records(self) -> list[dict[str, Any]]:
         """Return one row a guess, best first: path, rank, label, probability, status, reason.
 
-        Where a calibration has thresholds of findings, they are a column ``threshold``.
+        Where a calibration has thresholds of findings, they are a column ``threshold``. Taxa have
+        columns ``taxon_rank``, ``why``, ``common_name``, ``taxon_id`` and one for each rank of
+        their lineage; a prior brings ``probability_without_prior``.
         """
         rows: list[dict[str, Any]] = []
         for prediction in self._rows:
@@ -140,9 +150,31 @@ class Predictions(Rows[Prediction]):
                 rows.append({**path, "rank": None, "label": None, "probability": None, **about})
             for rank, guess in enumerate(prediction.guesses, start=1):
                 found = {"rank": rank, "label": guess.label, "probability": guess.probability}
-                known = {} if guess.threshold is None else {"threshold": guess.threshold}
-                rows.append({**path, **found, **known, **about})
+                rows.append({**path, **found, **_more_of(guess), **about, **_lineage_of(guess)})
         return rows
+
+
+def _more_of(guess: Guess) -> dict[str, Any]:
+    """Return the columns that only some jobs have."""
+    more: dict[str, Any] = {}
+    if guess.threshold is not None:
+        more["threshold"] = guess.threshold
+    if guess.taxon is not None:
+        more["taxon_rank"] = guess.taxon.rank
+    if guess.without_prior is not None:
+        more["probability_without_prior"] = guess.without_prior
+    if guess.why:
+        more["why"] = guess.why
+    return more
+
+
+def _lineage_of(guess: Guess) -> dict[str, Any]:
+    """Return the lineage of a taxon; names of ranks that results have themselves are left out."""
+    if guess.taxon is None:
+        return {}
+    taken = ("path", "rank", "label", "probability", "status", "reason", "why")
+    lineage = {rank: name for rank, name in guess.taxon.lineage if rank not in taken}
+    return {**lineage, "common_name": guess.taxon.common_name, "taxon_id": guess.taxon.id}
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,14 +242,17 @@ CORE_OPTIONS = frozenset(
         "backend",
         "batch_size",
         "best_mean",
-        "caption_column",
+        "bins",
         "calibration",
+        "caption_column",
         "caption_weight",
         "checkpoint_s",
         "checks",
+        "clade",
         "classes",
         "classes_file",
         "composer",
+        "confidence",
         "converter",
         "device",
         "domain",
@@ -273,6 +276,7 @@ CORE_OPTIONS = frozenset(
         "label_column",
         "label_weight",
         "labels",
+        "language",
         "last_blocks",
         "last_stages",
         "learning_rate",
@@ -327,8 +331,10 @@ CORE_OPTIONS = frozenset(
         "subset",
         "summary",
         "symmetries",
+        "taxonomy",
         "template",
         "tensorboard",
+        "text_type",
         "text_weight",
         "texts",
         "threshold",
@@ -386,6 +392,10 @@ class DomainSpec(Offer):
         open_facts: names of the facts of a file that may stand in results where sources are
             private; all others are left out.
         quoting_loggers: of libraries that log what files hold; silent where sources are private.
+        taxonomy: ``() -> Tree``, the tree of labels that is used where the user names none.
+        taxonomy_reader: ``(Path) -> Tree``, reads trees in the formats of the field.
+        label_texts: ``(tree, node, text_type, templates, language) -> Sequence[str]``, the prompts
+            of a taxon; the text type is None where the user names none.
     """
 
     kind: ClassVar[str] = "domain"
@@ -399,6 +409,9 @@ class DomainSpec(Offer):
     private_sources: bool = False
     open_facts: tuple[Name, ...] = ()
     quoting_loggers: tuple[str, ...] = ()
+    taxonomy: ImportPath | None = None
+    taxonomy_reader: ImportPath | None = None
+    label_texts: ImportPath | None = None
 
 
 class ModelSpec(Spec):

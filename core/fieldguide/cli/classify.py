@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fieldguide.cli import options, screen
+from fieldguide.cli import options, screen, taxa_options
 from fieldguide.cli.better_model import say_better_model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fieldguide.guides import Guide
     from fieldguide.results import Predictions
     from fieldguide.zeroshot.run_report import RunReport
 
 _NO_REPORT = "--report is for files that are classified by their windows: name a --window."
 COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
+MORE_COLUMNS = ("threshold", "taxon_rank", "probability_without_prior", "common_name", "why")
 
 
 @click.command(cls=options.DomainCommand)
 @options.inputs
 @options.label_options
+@taxa_options.taxa_options
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.0,
               help="Below this best probability the answer is 'none of these'; findings below it "
                    "are left out.")  # fmt: skip
@@ -45,8 +49,8 @@ COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
 @options.adapter_options
 @options.run_options
 def classify(
-    inputs: tuple[str, ...], threshold: float, top: int | None, output: Path | None,
-    report: Path | None, pool_top: int | None, **settings: Any,
+    inputs: tuple[str, ...], output: Path | None, report: Path | None, pool_top: int | None,
+    **settings: Any,
 ) -> None:  # fmt: skip
     """Say which label fits each image best, or which findings it has.
 
@@ -61,19 +65,15 @@ def classify(
     fieldguide classify photos/ --label cat --label dog
     fieldguide classify scenes/ --domain remote_sensing --classes aid -o sheet.html
     fieldguide classify mosaic.png --label forest --label water --window 224 --report run.csv
+    fieldguide classify photos/ --domain biodiversity --clade Insecta --confidence 0.8
     """
     guide = options.make_guide(settings, output)
     from fieldguide.zeroshot.top_k_pooling import TopK
 
     _check_outputs(guide, output, report, settings["window"])
-    chosen = options.chosen_labels(settings)
-    if top is None and (chosen["labels"] or not guide.offers_findings(chosen["classes"])):
-        top = 1
     predictions = guide.classify(
         list(inputs),
-        **chosen,
-        threshold=threshold,
-        top=top,
+        **_asked(guide, settings),
         calibration=settings["calibration"],
         thumbnails=output is not None and output.suffix.lower() in (".html", ".htm"),
         window=settings["window"],
@@ -83,8 +83,7 @@ def classify(
     )
     failed = [(row.path, row.status, row.reason) for row in predictions if not row.guesses]
     if output is None:
-        known = () if settings["calibration"] is None else ("threshold",)
-        screen.print_table(predictions.records(), (*COLUMNS[:4], *known, *COLUMNS[4:]))
+        screen.print_table(rows := predictions.records(), _columns(rows))
     else:
         predictions.write(output)
         screen.print_failures(failed)
@@ -94,6 +93,24 @@ def classify(
         _say(predictions, guide, output, settings)
     code = screen.exit_code(len(predictions), len(failed), strict=settings["strict"])
     raise click.exceptions.Exit(code)
+
+
+def _asked(guide: Guide, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the keywords of :meth:`Guide.classify` that say what to choose from."""
+    taxa = taxa_options.chosen_taxa(guide, settings)
+    chosen = options.chosen_labels(settings)
+    top = settings["top"]
+    if taxa is not None:
+        return {**chosen, "taxa": taxa}
+    if top is None and (chosen["labels"] or not guide.offers_findings(chosen["classes"])):
+        top = 1
+    return {**chosen, "top": top, "threshold": settings["threshold"]}
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the columns that the screen shows: those of every job, and those that this one has."""
+    more = [name for name in MORE_COLUMNS if any(name in row for row in rows)]
+    return (*COLUMNS[:4], *more, *COLUMNS[4:])
 
 
 def _say(

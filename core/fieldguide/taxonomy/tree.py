@@ -29,7 +29,7 @@ OTHER_NAMES = pa.schema(
         pa.field("language", pa.string(), nullable=False),
     ]
 )
-"""Of :attr:`Tree.other_names`: kind is "synonym" or "common"; language an ISO 639-1 code or empty."""
+"""Of :attr:`Tree.other_names`: kind is "synonym" or "common"; language is an ISO 639-1 code."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,7 @@ class Tree:
 
     def leaves(self) -> NDArray[np.int32]:
         """Return the taxa with none below them."""
-        found: NDArray[np.int32] = np.flatnonzero(self.ends == np.arange(1, len(self) + 1))
-        return found.astype(np.int32)
+        return np.flatnonzero(self.ends == np.arange(1, len(self) + 1)).astype(np.int32)
 
     @cached_property
     def depths(self) -> NDArray[np.int16]:

@@ -14,7 +14,7 @@ import numpy as np
 from fieldguide.models.embeddings import Embeddings, Encoder, require_same_space, unit_length
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -63,11 +63,7 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def build_classifier(encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> ZeroShotClassifier:
-    """Embed the prompts and average those of each label; each distinct one is embedded once.
-
-    Memory holds the vectors of at most ``PROMPTS_AT_ONCE`` prompts, or of one label when it has
-    more. A prompt that labels further apart share is embedded again unless the encoder keeps what
-    it has embedded, as those of a Guide do.
+    """Return the classifier of labels with one or more prompts each.
 
     Args:
         encoder: the model.
@@ -76,20 +72,38 @@ def build_classifier(encoder: Encoder, prompts: Mapping[str, Sequence[str]]) -> 
     Raises:
         SpaceMismatchError: the encoder changed its space meanwhile.
     """
+    vectors = label_vectors(encoder, prompts.values())
+    return ZeroShotClassifier(tuple(prompts), vectors, encoder.logit_scale)
+
+
+def label_vectors(encoder: Encoder, prompts: Iterable[Sequence[str]]) -> Embeddings:
+    """Embed the prompts of labels and average those of each; each distinct one is embedded once.
+
+    Memory holds the vectors of at most ``PROMPTS_AT_ONCE`` prompts, or of one label when it has
+    more. A prompt that labels further apart share is embedded again unless the encoder keeps what
+    it has embedded, as those of a Guide do.
+
+    Args:
+        encoder: the model.
+        prompts: one or more prompts for each of C labels.
+
+    Returns:
+        (C, D) unit vectors.
+
+    Raises:
+        SpaceMismatchError: the encoder changed its space meanwhile.
+    """
     parts = [_label_vectors(encoder, some) for some in _groups(prompts)]
     for part in parts[1:]:
         require_same_space(parts[0].space, part.space, "The classifier")
-    vectors = np.concatenate([part.vectors for part in parts])
-    return ZeroShotClassifier(
-        tuple(prompts), Embeddings(vectors, parts[0].space), encoder.logit_scale
-    )
+    return Embeddings(np.concatenate([part.vectors for part in parts]), parts[0].space)
 
 
-def _groups(prompts: Mapping[str, Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+def _groups(prompts: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
     """Yield the prompts of neighbouring labels together, up to PROMPTS_AT_ONCE."""
     group: list[Sequence[str]] = []
     size = 0
-    for texts in prompts.values():
+    for texts in prompts:
         if group and size + len(texts) > PROMPTS_AT_ONCE:
             yield group
             group, size = [], 0

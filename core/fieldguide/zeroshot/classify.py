@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.special import expit
@@ -18,39 +18,49 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fieldguide.data.pipeline import Batch
+    from fieldguide.data.pipeline import Batch, Row
+    from fieldguide.models.embeddings import Embeddings
     from fieldguide.zeroshot.choose import Classifier
 
 
 USUAL_TOP = 5
 
 
-def classify_batches(
-    batches: Iterable[Batch],
-    classifier: Classifier | None,
-    *,
-    top: int | None,
-    threshold: float,
-) -> Iterator[Prediction]:
+class Answerer(Protocol):
+    """Says what images show, by their vectors and by what is known of each."""
+
+    def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
+        """Return the guesses of N images, best first, for (N, D) vectors and their N rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class LabelAnswerer:
+    """Answers by a classifier of labels or findings."""
+
+    classifier: Classifier
+    answer: OneHolds | EachHolds
+
+    def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
+        """Return the guesses of N images, best first; see :class:`Answerer`."""
+        del rows
+        found = self.classifier.probabilities(embeddings)
+        return [self.answer.guesses(p, self.classifier.labels) for p in found]
+
+
+def classify_batches(batches: Iterable[Batch], answerer: Answerer | None) -> Iterator[Prediction]:
     """Yield one prediction a row, in the order of the rows.
 
     Args:
         batches: rows with their vectors.
-        classifier: None when no row has a vector.
-        top: at most how many labels of each row are kept; None for 5 where one label holds, and
-            for all findings.
-        threshold: where one label holds, below this best probability "none of these" comes first;
-            findings below it are left out.
+        answerer: None when no row has a vector.
     """
-    answer = None if classifier is None else answer_of(classifier, top, threshold)
     for batch in batches:
         guesses: dict[int, tuple[Guess, ...]] = {}
-        if batch.embeddings is not None and classifier is not None and answer is not None:
-            found = classifier.probabilities(batch.embeddings)
-            guesses = {
-                place: answer.guesses(p, classifier.labels)
-                for place, p in zip(batch.places, found, strict=True)
-            }
+        if batch.embeddings is not None and answerer is not None:
+            used = [batch.rows[place] for place in batch.places]
+            found = answerer.answers(batch.embeddings, used)
+            guesses = dict(zip(batch.places, found, strict=True))
         for place, row in enumerate(batch.rows):
             mine = guesses.get(place, ())
             yield Prediction(
@@ -107,11 +117,28 @@ class EachHolds:
 
 
 def answer_of(classifier: Classifier, top: int | None, threshold: float) -> OneHolds | EachHolds:
-    """Return how the numbers of a classifier become what is said; see :func:`classify_batches`."""
+    """Return how the numbers of a classifier become what is said.
+
+    Args:
+        classifier: of labels, of which one holds, or of findings.
+        top: at most how many labels of each row are kept; None for 5 where one label holds, and
+            for all findings.
+        threshold: where one label holds, below this best probability "none of these" comes first;
+            findings below it are left out.
+    """
     if isinstance(classifier, FindingClassifier):
         count = len(classifier.labels) if top is None else top
         return EachHolds(count, threshold, classifier.thresholds)
     return OneHolds(USUAL_TOP if top is None else top, threshold)
+
+
+def label_answerer(
+    classifier: Classifier | None, top: int | None, threshold: float
+) -> LabelAnswerer | None:
+    """Return what answers by a classifier; None where there is none. See :func:`answer_of`."""
+    if classifier is None:
+        return None
+    return LabelAnswerer(classifier, answer_of(classifier, top, threshold))
 
 
 def best_guesses(

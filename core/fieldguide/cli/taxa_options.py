@@ -1,0 +1,69 @@
+"""Options of a classification by taxa of a tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fieldguide.cli.options import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fieldguide.guides import Guide
+    from fieldguide.zeroshot.taxa import Taxa
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+taxa_options = chain(
+    click.option("--clade", "clades", multiple=True, metavar="NAME",
+                 help="Choose from a taxon such as Insecta, FILE.txt or .csv with names, or "
+                      "region:CODE; repeat. [default: the whole tree]"),
+    click.option("--taxonomy", type=click.Path(exists=True, path_type=Path), metavar="FILE",
+                 help="The tree to choose from. [default: the domain's own]"),
+    click.option("--rank", "taxon_rank", metavar="RANK",
+                 help="Answer at this rank, such as family; with --confidence, no narrower."),
+    click.option("--confidence", type=click.FloatRange(0.5, 1), metavar="P",
+                 help="Answer with the narrowest taxon whose probability reaches it."),
+    click.option("--bins", type=_FILE, metavar="FILE",
+                 help="Answer with bins of your own: a CSV of taxa and their bins."),
+    click.option("--text-type", metavar="TYPE",
+                 help="Which names of a taxon the prompts have; see 'captions'."),
+    click.option("--language", metavar="CODE", default="en", show_default=True,
+                 help="Of common names, in prompts and results."),
+)  # fmt: skip
+_SAID = ("clades", "taxonomy", "taxon_rank", "confidence", "bins", "text_type")
+
+
+def chosen_taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa | None:
+    """Return the taxa that the options ask for; None where labels are asked for otherwise.
+
+    A domain with a tree of its own chooses from all of it where nothing was said of labels.
+
+    Raises:
+        UsageError: what was said makes no sense.
+    """
+    if not any(settings[name] for name in _SAID) and not _by_default(guide, settings):
+        return None
+    from fieldguide.zeroshot.choose_taxa import taxa  # pyarrow only when used
+
+    return taxa(
+        guide.domain.name,
+        settings["clades"],
+        taxonomy=settings["taxonomy"],
+        rank=settings["taxon_rank"],
+        confidence=settings["confidence"],
+        bins=settings["bins"],
+        top=settings["top"] or 1,
+        threshold=settings["threshold"],
+        text_type=settings["text_type"],
+        templates=list(settings["templates"]) or None,
+        language=settings["language"],
+    )
+
+
+def _by_default(guide: Guide, settings: Mapping[str, Any]) -> bool:
+    said = settings["label"] or settings["labels_file"] or settings["classes"]
+    return guide.domain.taxonomy is not None and not said and guide.adapter is None

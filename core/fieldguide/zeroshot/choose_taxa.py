@@ -1,0 +1,151 @@
+"""From what a user says of taxa to what is chosen from, and how it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fieldguide.errors import UsageError
+from fieldguide.plugins import get_catalog
+from fieldguide.taxonomy.lookup import find_taxon
+from fieldguide.taxonomy.prune import Pruned, prune
+from fieldguide.zeroshot.bins import read_bins
+from fieldguide.zeroshot.clades import Regions, labels_within
+from fieldguide.zeroshot.stopping import StopWhereSure
+from fieldguide.zeroshot.taxa import LabelTexts, Taxa, plain_texts
+from fieldguide.zeroshot.taxon_answers import USUAL_TOP, AtRank, IntoBins, Leaves, TaxonAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fieldguide.specs import DomainSpec
+    from fieldguide.taxonomy.tree import Tree
+
+
+def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
+    domain: str,
+    clade: str | Sequence[str] = (),
+    *,
+    taxonomy: Tree | str | Path | None = None,
+    rank: str | None = None,
+    confidence: float | None = None,
+    bins: Mapping[str, str] | str | Path | None = None,
+    top: int | None = None,
+    threshold: float = 0.0,
+    text_type: str | None = None,
+    templates: Sequence[str] | None = None,
+    language: str = "en",
+    regions: Regions | None = None,
+) -> Taxa:
+    """Return taxa to choose from, for :meth:`Guide.classify`.
+
+    Args:
+        domain: whose tree, file formats and texts are used.
+        clade: names of taxa, files with lists of names, ``region:CODE``; by default the whole tree.
+        taxonomy: a tree, or its file; by default the domain's own.
+        rank: answer at this rank; with a confidence, no narrower than it.
+        confidence: answer with the narrowest taxon whose probability reaches it, 0.5 to 1.
+        bins: answer with these bins of taxa by name, or by a CSV file of taxa and bins.
+        top: at most how many answers; by default 5.
+        threshold: below this best probability "none of these" comes first.
+        text_type: which names of a taxon go into its prompts; by default as the domain has it.
+        templates: prompts, each with one ``{}``; by default those of the modality.
+        language: of common names, ISO 639-1.
+        regions: knows which taxa a region has.
+
+    Raises:
+        UnknownNameError: there is no such domain, taxon or rank.
+        UsageError: what was said makes no sense, or the domain has no tree.
+
+    >>> import fieldguide as fg
+    >>> insects = fg.taxa("biodiversity", "Insecta", rank="order")  # doctest: +SKIP
+    >>> fg.guide("biodiversity").classify("photos/", taxa=insects)  # doctest: +SKIP
+    """
+    spec = get_catalog().domains[domain]
+    tree = tree_of(spec, taxonomy)
+    clades = (clade,) if isinstance(clade, str) else tuple(clade)
+    pruned = prune(tree, labels_within(tree, clades, regions))
+    pruned, answer = _answer(pruned, bins, rank, confidence, (top or USUAL_TOP, threshold))
+    about = {
+        "taxonomy": tree.info.name,
+        "taxonomy_version": tree.info.version,
+        "taxonomy_licence": tree.info.licence,
+        "clades": list(clades),
+        "text_type": text_type,
+    }
+    texts = texts_of(spec, text_type, language)
+    return Taxa(pruned, texts, templates, answer, language, about)
+
+
+def tree_of(domain: DomainSpec, taxonomy: Tree | str | Path | None) -> Tree:
+    """Return a tree, one of a file, or the domain's own.
+
+    Raises:
+        UsageError: the file cannot be read, or the domain has no tree or reads none.
+    """
+    if taxonomy is None:
+        if domain.taxonomy is None:
+            raise UsageError(
+                f"The domain {domain.name!r} has no tree of its own. Name one: --taxonomy FILE."
+            )
+        own: Tree = domain.import_target(domain.taxonomy)()
+        return own
+    if not isinstance(taxonomy, str | Path):
+        return taxonomy
+    if domain.taxonomy_reader is None:
+        raise UsageError(f"The domain {domain.name!r} reads no files of trees.")
+    found: Tree = domain.import_target(domain.taxonomy_reader)(Path(taxonomy))
+    return found
+
+
+def texts_of(domain: DomainSpec, text_type: str | None, language: str) -> LabelTexts:
+    """Return what makes the prompts of a taxon.
+
+    Raises:
+        UsageError: a text type is named, and the domain has none.
+    """
+    if domain.label_texts is None:
+        if text_type is not None:
+            raise UsageError(f"The domain {domain.name!r} has no text types. Leave it out.")
+        return plain_texts
+    target = domain.import_target(domain.label_texts)
+    named = {} if text_type is None else {"text_type": text_type}
+
+    def texts(tree: Tree, node: int, templates: Sequence[str]) -> Sequence[str]:
+        found: Sequence[str] = target(tree, node, templates=templates, language=language, **named)
+        return found
+
+    return texts
+
+
+def _answer(
+    pruned: Pruned,
+    bins: Mapping[str, str] | str | Path | None,
+    rank: str | None,
+    confidence: float | None,
+    usual: tuple[int, float],
+) -> tuple[Pruned, TaxonAnswer]:
+    """Return the labels and how they are told; usual are the most answers and the threshold."""
+    if bins is not None:
+        if rank is not None or confidence is not None:
+            raise UsageError("Bins are answers of their own: leave the rank and confidence out.")
+        return _into_bins(pruned, bins, *usual)
+    if confidence is not None:
+        return pruned, StopWhereSure(confidence, rank)
+    return pruned, Leaves(*usual) if rank is None else AtRank(rank, *usual)
+
+
+def _into_bins(
+    pruned: Pruned, bins: Mapping[str, str] | str | Path, top: int, threshold: float
+) -> tuple[Pruned, IntoBins]:
+    """Return the labels that fall into a bin, and the answer."""
+    named = read_bins(Path(bins)) if isinstance(bins, str | Path) else bins
+    nodes = {find_taxon(pruned.tree, name): bin_ for name, bin_ in named.items()}
+    inside = [
+        label for label in pruned.labels.tolist() if nodes.keys() & set(pruned.tree.lineage(label))
+    ]
+    smaller = prune(pruned.tree, np.array(inside))
+    moved = {find_taxon(smaller.tree, name): bin_ for name, bin_ in named.items()}
+    return smaller, IntoBins(moved, top, threshold)

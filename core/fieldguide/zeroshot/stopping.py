@@ -1,0 +1,139 @@
+"""An answer as narrow as one can be sure of: a species, else its genus, family, order ...
+
+Of all taxa whose probability reaches the wanted confidence, the narrowest is the answer; the
+probability of a taxon is the sum of those of its species. Deng et al. 2012, "Hedging Your Bets:
+Optimizing Accuracy-Specificity Trade-offs in Large Scale Visual Recognition" (CVPR), section 4,
+has the same rule with a threshold on the posterior. The confidence holds as far as the
+probabilities are calibrated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fieldguide.errors import UsageError
+from fieldguide.taxonomy.rollup import RollUp
+from fieldguide.taxonomy.tree import UNRANKED
+from fieldguide.zeroshot.choices import Choice
+from fieldguide.zeroshot.classifier import NONE_OF_THESE
+from fieldguide.zeroshot.taxon_answers import require_rank
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from fieldguide.taxonomy.prune import Pruned
+    from fieldguide.zeroshot.choices import Chooser
+
+
+@dataclass(frozen=True)
+class StopWhereSure:
+    """The narrowest taxon whose probability reaches a confidence.
+
+    A taxon that holds all labels is never an answer: that it is one of them was said beforehand.
+    Where no other taxon reaches the confidence the answer is "none of these".
+
+    Attributes:
+        confidence: 0.5 to 1; below it two taxa side by side could both reach it.
+        finest: no answer is narrower than this rank; None for no such bound.
+    """
+
+    confidence: float
+    finest: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a confidence at which an answer is not one.
+
+        Raises:
+            UsageError: it is not within 0.5 and 1.
+        """
+        if not 0.5 <= self.confidence <= 1:
+            raise UsageError(
+                f"A confidence of {self.confidence:g} is not between 0.5 and 1: below 0.5 two "
+                "taxa side by side could both be the answer. Give one such as 0.8."
+            )
+
+    def prepare(self, pruned: Pruned) -> Chooser:
+        """Return the answer for the labels of a job.
+
+        Raises:
+            UsageError: the tree has no such rank.
+        """
+        if self.finest is not None:
+            require_rank(pruned.tree, self.finest)
+        return Descent(pruned, self.confidence, self.finest)
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Goes down the tree from taxon to likeliest child as long as that one is sure enough."""
+
+    pruned: Pruned
+    confidence: float
+    finest: str | None
+
+    def choose(
+        self, probabilities: NDArray[np.floating], plain: NDArray[np.floating] | None
+    ) -> list[tuple[Choice, ...]]:
+        """Return one choice for each of N images, for (N, C) probabilities of the labels."""
+        taxa = self._roll_up(probabilities.astype(np.float64))
+        before = None if plain is None else self._roll_up(plain.astype(np.float64))
+        return [
+            (self._descend(row, None if before is None else before[place]),)
+            for place, row in enumerate(taxa)
+        ]
+
+    @cached_property
+    def _roll_up(self) -> RollUp:
+        return RollUp(self.pruned)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The widest taxa that may be answers: the first that do not hold all labels."""
+        tree = self.pruned.tree
+        level = tree.roots
+        while len(level) == 1 and level[0] not in self._labels:
+            level = tree.children(level[0])
+        return level
+
+    @cached_property
+    def _labels(self) -> frozenset[int]:
+        return frozenset(self.pruned.labels.tolist())
+
+    def _descend(self, row: NDArray[np.float64], before: NDArray[np.float64] | None) -> Choice:
+        tree = self.pruned.tree
+        reached: int | None = None
+        level: Sequence[int] = self._starts
+        best = None
+        while level:
+            best = max(level, key=lambda node: row[node])
+            if row[best] < self.confidence or self._too_fine(best):
+                break
+            reached, level, best = best, tree.children(best), None
+        why = self._why(reached, best, row)
+        if reached is None:
+            return Choice(None, NONE_OF_THESE, None, why=why)
+        plain = None if before is None else float(before[reached])
+        return Choice(reached, tree.name_of(reached), float(row[reached]), plain, why)
+
+    def _too_fine(self, node: int) -> bool:
+        if self.finest is None:
+            return False
+        code = int(self.pruned.tree.rank_codes[node])
+        return code != UNRANKED and code > self.pruned.tree.ranks.index(self.finest)
+
+    def _why(self, reached: int | None, best: int | None, row: NDArray[np.float64]) -> str:
+        """Return in one line why the answer is no narrower."""
+        if best is None:
+            return f"the narrowest taxon; sure enough for {self.confidence:g}"
+        if self._too_fine(best) and row[best] >= self.confidence:
+            return f"no narrower than {self.finest} was asked for"
+        tree = self.pruned.tree
+        where = "at the top" if reached is None else f"at {tree.rank_of(reached) or 'this taxon'}"
+        what = f"{tree.rank_of(best)} {tree.name_of(best)}".strip()
+        return f"stopped {where}: the best below, {what}, has {row[best]:.2f} < {self.confidence:g}"

@@ -1,0 +1,62 @@
+"""What to choose from, where the labels are taxa of a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fieldguide.zeroshot.class_sets import fill
+from fieldguide.zeroshot.taxon_answers import Leaves
+
+if TYPE_CHECKING:
+    from fieldguide.taxonomy.prune import Pruned
+    from fieldguide.taxonomy.tree import Tree
+    from fieldguide.zeroshot.taxon_answers import TaxonAnswer
+
+LabelTexts = Callable[["Tree", int, Sequence[str]], Sequence[str]]
+"""Makes the prompts of one taxon of a tree from templates with one ``{}`` each."""
+
+
+def plain_texts(tree: Tree, node: int, templates: Sequence[str]) -> list[str]:
+    """Return every template around a taxon's common name, or its own where it has none."""
+    return fill(templates, [tree.common_name(node) or tree.name_of(node)])
+
+
+@dataclass(frozen=True, eq=False)
+class Taxa:
+    """Taxa to choose from, and how the choice is told.
+
+    Attributes:
+        pruned: the labels with all taxa above them.
+        texts: makes the prompts of a label.
+        templates: the user's own; None for those of the modality.
+        answer: turns probabilities of labels into what is said.
+        language: of the common names in results.
+        about: how the labels were chosen, for the record of a job.
+    """
+
+    pruned: Pruned
+    texts: LabelTexts = plain_texts
+    templates: Sequence[str] | None = None
+    answer: TaxonAnswer = field(default_factory=Leaves)
+    language: str = "en"
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tree(self) -> Tree:
+        """The labels with all taxa above them."""
+        return self.pruned.tree
+
+    def __len__(self) -> int:
+        """Return how many labels there are."""
+        return len(self.pruned.labels)
+
+    def prompts(self, usual: Sequence[str] = ("{}",)) -> list[Sequence[str]]:
+        """Return the prompts of each label, in the order of the labels.
+
+        Args:
+            usual: templates where the user named none.
+        """
+        templates = usual if self.templates is None else self.templates
+        return [self.texts(self.tree, int(node), templates) for node in self.pruned.labels]

@@ -1,0 +1,98 @@
+"""From vectors of images to answers that are taxa; the rows of a batch in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from fieldguide.models.embeddings import Embeddings
+from fieldguide.results import Guess
+from fieldguide.taxonomy.taxon import taxon_of
+from fieldguide.zeroshot.classifier import ZeroShotClassifier, label_vectors, softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fieldguide.data.pipeline import Row
+    from fieldguide.models.embeddings import Encoder
+    from fieldguide.taxonomy.taxon import Taxon
+    from fieldguide.zeroshot.choices import Choice, Chooser
+    from fieldguide.zeroshot.taxa import Taxa
+
+BYTES_AT_ONCE = 128 << 20
+"""Of one matrix of images by labels."""
+
+
+@dataclass(frozen=True)
+class TaxaAnswerer:
+    """Says which taxa images show.
+
+    Attributes:
+        taxa: what to choose from, and how to answer.
+        classifier: with one label for each of the C taxa.
+    """
+
+    taxa: Taxa
+    classifier: ZeroShotClassifier
+
+    def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
+        """Return the guesses of N images, best first, for (N, D) vectors and their N rows."""
+        del rows
+        at_once = max(1, BYTES_AT_ONCE // (8 * len(self.taxa)))
+        found: list[tuple[Guess, ...]] = []
+        for start in range(0, len(embeddings.vectors), at_once):
+            part = Embeddings(embeddings.vectors[start : start + at_once], embeddings.space)
+            found += self._answers(self.classifier.logits(part))
+        return found
+
+    def _answers(self, logits: NDArray[np.float64]) -> list[tuple[Guess, ...]]:
+        chosen = self._chooser.choose(softmax(logits), None)
+        return [tuple(map(self._guess, choices)) for choices in chosen]
+
+    @cached_property
+    def _chooser(self) -> Chooser:
+        return self.taxa.answer.prepare(self.taxa.pruned)
+
+    @cached_property
+    def _known(self) -> dict[int, Taxon]:
+        return {}
+
+    def _guess(self, choice: Choice) -> Guess:
+        return Guess(
+            choice.label,
+            choice.probability,
+            taxon=None if choice.node is None else self._taxon(choice.node),
+            without_prior=choice.without_prior,
+            why=choice.why,
+        )
+
+    def _taxon(self, node: int) -> Taxon:
+        if node not in self._known:
+            self._known[node] = taxon_of(self.taxa.tree, node, self.taxa.language)
+        return self._known[node]
+
+
+def taxa_answerer(
+    taxa: Taxa, encoder: Encoder | None, usual: Sequence[str] = ("{}",)
+) -> TaxaAnswerer | None:
+    """Return what answers by taxa; None where there is no model.
+
+    Args:
+        taxa: what to choose from.
+        encoder: the model.
+        usual: templates where the user named none.
+
+    Raises:
+        SpaceMismatchError: the encoder changed its space meanwhile.
+        UsageError: the answer does not fit the tree.
+    """
+    taxa.answer.prepare(taxa.pruned)  # what is wrong with it is said before the work
+    if encoder is None:
+        return None
+    vectors = label_vectors(encoder, taxa.prompts(usual))
+    labels = tuple(taxa.tree.ids.take(taxa.pruned.labels).to_pylist())
+    return TaxaAnswerer(taxa, ZeroShotClassifier(labels, vectors, encoder.logit_scale))
