@@ -26,7 +26,7 @@ api = API
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 TABLES = (
     *("predictions", "matches", "regions", "evaluation", "embeddings", "benchmark"),
-    *("findings", "pairs", "captions", "run_report"),
+    *("findings", "pairs", "captions", "run_report", "taxa_evaluation"),
 )
 
 

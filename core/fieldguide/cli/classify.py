@@ -74,7 +74,6 @@ def classify(
     predictions = guide.classify(
         list(inputs),
         **_asked(guide, settings),
-        calibration=settings["calibration"],
         thumbnails=output is not None and output.suffix.lower() in (".html", ".htm"),
         window=settings["window"],
         overlap=settings["overlap"],
@@ -104,7 +103,8 @@ def _asked(guide: Guide, settings: dict[str, Any]) -> dict[str, Any]:
         return {**chosen, "taxa": taxa}
     if top is None and (chosen["labels"] or not guide.offers_findings(chosen["classes"])):
         top = 1
-    return {**chosen, "top": top, "threshold": settings["threshold"]}
+    rest = {name: settings[name] for name in ("threshold", "calibration")}
+    return {**chosen, **rest, "top": top}
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

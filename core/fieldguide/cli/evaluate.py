@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fieldguide.cli import options, screen
+from fieldguide.cli import evaluate_taxa, options, screen, taxa_options
 from fieldguide.cli.evaluate_findings import evaluate_findings, refuse_options
 
 COLUMNS = ("label", "support", "precision", "recall", "f1")
@@ -16,6 +16,7 @@ COLUMNS = ("label", "support", "precision", "recall", "f1")
 @click.command(cls=options.DomainCommand)
 @click.argument("manifest", metavar="MANIFEST")
 @options.label_options
+@taxa_options.taxa_options
 @click.option("--label-column", default="label", show_default=True, help="The true label.")
 @click.option("--group-column", help="Rows that share its value are resampled together.")
 @click.option("--where", help='Only these rows, such as: split == "test"')
@@ -26,7 +27,11 @@ COLUMNS = ("label", "support", "precision", "recall", "f1")
                    "says, or 0.5.")  # fmt: skip
 @options.calibration_option
 @click.option("--write-calibration", type=click.Path(path_type=Path), metavar="FILE",
-              help="Fit a calibration of the findings on these rows.")  # fmt: skip
+              help="Fit a calibration of the findings or taxa on these rows.")  # fmt: skip
+@click.option("--nulls", multiple=True, metavar="PATH",
+              help="Pictures that show none of the taxa, for 'none of these'; repeat.")  # fmt: skip
+@click.option("--false-alarms", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+              help="Share of those that may be named by mistake. [default: 0.05]")  # fmt: skip
 @options.output_option
 @options.domain_options
 @options.adapter_options
@@ -37,15 +42,22 @@ def evaluate(manifest: str, output: Path | None, **settings: Any) -> None:
     Prints accuracy, macro recall and calibration with 95 % bootstrap intervals, and a row a class;
     .html adds the confusion matrix and reliability. With a class set of findings the manifest has
     one column a finding (1, 0, -1 or nothing) and figures are AUROC, F1, precision and recall.
+    With taxa of a tree the label is a taxon of any rank, and figures say how often answers are
+    given and right at each rank and confidence.
 
     \b
     fieldguide evaluate tiles.csv --domain medical --group-column slide -o report.html
     fieldguide evaluate scans.csv --domain medical --classes ct_rate_18 --group-column patient
+    fieldguide evaluate photos.csv --domain biodiversity --clade Aves --write-calibration birds.json
     """
     guide = options.make_guide(settings, output)
     if guide.offers_findings(settings["classes"]):
         evaluate_findings(guide, manifest, output, settings)
+    taxa = taxa_options.named_taxa(guide, settings)
+    if taxa is not None:
+        evaluate_taxa.evaluate_taxa(guide, manifest, taxa, output, settings)
     refuse_options(settings)
+    evaluate_taxa.refuse_options(settings)
     if output is not None:
         from fieldguide.writers import writer_for  # fail before the work, not after it
 

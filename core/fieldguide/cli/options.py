@@ -176,7 +176,7 @@ calibration_option = click.option(
     "--calibration",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Of findings: probabilities and thresholds by a file of 'evaluate --write-calibration'.",
+    help="Of findings or taxa: probabilities by a file of 'evaluate --write-calibration'.",
 )
 
 

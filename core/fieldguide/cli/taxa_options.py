@@ -45,8 +45,19 @@ def chosen_taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa | None:
     Raises:
         UsageError: what was said makes no sense.
     """
-    if not any(settings[name] for name in _SAID) and not _by_default(guide, settings):
-        return None
+    return _taxa(guide, settings) if _by_default(guide, settings) else named_taxa(guide, settings)
+
+
+def named_taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa | None:
+    """Return the taxa that the options ask for; None where none of them says anything.
+
+    Raises:
+        UsageError: what was said makes no sense.
+    """
+    return _taxa(guide, settings) if any(settings[name] for name in _SAID) else None
+
+
+def _taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa:
     from fieldguide.zeroshot.choose_taxa import taxa  # pyarrow only when used
 
     return taxa(
@@ -56,11 +67,12 @@ def chosen_taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa | None:
         rank=settings["taxon_rank"],
         confidence=settings["confidence"],
         bins=settings["bins"],
-        top=settings["top"] or 1,
-        threshold=settings["threshold"],
+        top=settings.get("top") or 1,
+        threshold=settings["threshold"] or 0.0,
         text_type=settings["text_type"],
         templates=list(settings["templates"]) or None,
         language=settings["language"],
+        calibration=settings["calibration"],
     )
 
 

@@ -21,12 +21,27 @@ class Pruned:
     Attributes:
         tree: only what the labels need.
         labels: (C,) int32, the labels' places in it, ascending; one may stand above others.
-        originals: (C,) int32, their places in the tree that it was cut from.
+        whole: the tree that it was cut from.
+        origins: (M,) int32, the places of all its taxa in the whole tree, ascending.
     """
 
     tree: Tree
     labels: NDArray[np.int32]
-    originals: NDArray[np.int32]
+    whole: Tree
+    origins: NDArray[np.int32]
+
+    @property
+    def originals(self) -> NDArray[np.int32]:
+        """(C,) places of the labels in the whole tree."""
+        return self.origins[self.labels]
+
+    def nearest(self, node: int) -> int | None:
+        """Return the narrowest taxon here that a taxon of the whole tree is or belongs to."""
+        for above in reversed(self.whole.lineage(node)):
+            place = int(np.searchsorted(self.origins, above))
+            if place < len(self.origins) and self.origins[place] == above:
+                return place
+        return None
 
 
 def prune(tree: Tree, nodes: NDArray[np.integer]) -> Pruned:
@@ -53,7 +68,7 @@ def prune(tree: Tree, nodes: NDArray[np.integer]) -> Pruned:
         authorships=tree.authorships.take(pa.array(old)),
         other_names=_other_names(tree, kept, before),
     )
-    return Pruned(smaller, before[originals], originals)
+    return Pruned(smaller, before[originals], tree, old.astype(np.int32))
 
 
 def _other_names(tree: Tree, kept: NDArray[np.bool_], before: NDArray[np.int32]) -> pa.Table:

@@ -26,6 +26,7 @@ COLUMNS = {
     "regions": ("query", "rank", "score", "path", *WINDOW_COLUMNS),
     "evaluation": ("label", "support", "precision", "recall", "f1"),
     "findings": ("label", "positives", "negatives", "uncertain", "unknown", "threshold"),
+    "taxa_evaluation": ("rule", "rank", "answered", "coverage", "right"),
     "embeddings": ("path", "status", "reason"),
     "pairs": ("path", "status", "stage", "reason"),
     "run_report": (

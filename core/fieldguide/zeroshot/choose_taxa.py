@@ -15,6 +15,7 @@ from fieldguide.zeroshot.bins import read_bins
 from fieldguide.zeroshot.clades import Regions, labels_within
 from fieldguide.zeroshot.stopping import StopWhereSure
 from fieldguide.zeroshot.taxa import LabelTexts, Taxa, plain_texts
+from fieldguide.zeroshot.taxa_calibration import TaxaCalibration, read_taxa_calibration
 from fieldguide.zeroshot.taxon_answers import USUAL_TOP, AtRank, IntoBins, Leaves, TaxonAnswer
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
     text_type: str | None = None,
     templates: Sequence[str] | None = None,
     language: str = "en",
+    calibration: TaxaCalibration | str | Path | None = None,
     regions: Regions | None = None,
 ) -> Taxa:
     """Return taxa to choose from, for :meth:`Guide.classify`.
@@ -53,6 +55,7 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
         text_type: which names of a taxon go into its prompts; by default as the domain has it.
         templates: prompts, each with one ``{}``; by default those of the modality.
         language: of common names, ISO 639-1.
+        calibration: of ``fieldguide evaluate --write-calibration``, or its file.
         regions: knows which taxa a region has.
 
     Raises:
@@ -76,7 +79,9 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
         "text_type": text_type,
     }
     texts = texts_of(spec, text_type, language)
-    return Taxa(pruned, texts, templates, answer, language, about)
+    if isinstance(calibration, str | Path):
+        calibration = read_taxa_calibration(calibration)
+    return Taxa(pruned, texts, templates, answer, language, calibration, about)
 
 
 def tree_of(domain: DomainSpec, taxonomy: Tree | str | Path | None) -> Tree:

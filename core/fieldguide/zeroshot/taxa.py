@@ -12,6 +12,7 @@ from fieldguide.zeroshot.taxon_answers import Leaves
 if TYPE_CHECKING:
     from fieldguide.taxonomy.prune import Pruned
     from fieldguide.taxonomy.tree import Tree
+    from fieldguide.zeroshot.taxa_calibration import TaxaCalibration
     from fieldguide.zeroshot.taxon_answers import TaxonAnswer
 
 LabelTexts = Callable[["Tree", int, Sequence[str]], Sequence[str]]
@@ -33,6 +34,7 @@ class Taxa:
         templates: the user's own; None for those of the modality.
         answer: turns probabilities of labels into what is said.
         language: of the common names in results.
+        calibration: of their probabilities; None for the model's own.
         about: how the labels were chosen, for the record of a job.
     """
 
@@ -41,6 +43,7 @@ class Taxa:
     templates: Sequence[str] | None = None
     answer: TaxonAnswer = field(default_factory=Leaves)
     language: str = "en"
+    calibration: TaxaCalibration | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property

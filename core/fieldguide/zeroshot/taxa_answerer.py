@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from fieldguide.models.embeddings import Embeddings
+from fieldguide.models.embeddings import Embeddings, require_same_space
 from fieldguide.results import Guess
 from fieldguide.taxonomy.taxon import taxon_of
-from fieldguide.zeroshot.classifier import ZeroShotClassifier, label_vectors, softmax
+from fieldguide.zeroshot.classifier import (
+    NONE_OF_THESE,
+    ZeroShotClassifier,
+    label_vectors,
+    softmax,
+)
+from fieldguide.zeroshot.taxa_calibration import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from fieldguide.models.embeddings import Encoder
     from fieldguide.taxonomy.taxon import Taxon
     from fieldguide.zeroshot.choices import Choice, Chooser
+    from fieldguide.zeroshot.none_of_these import NoneRule
     from fieldguide.zeroshot.taxa import Taxa
 
 BYTES_AT_ONCE = 128 << 20
@@ -34,10 +41,12 @@ class TaxaAnswerer:
     Attributes:
         taxa: what to choose from, and how to answer.
         classifier: with one label for each of the C taxa.
+        none: when to say "none of these" first; None for never.
     """
 
     taxa: Taxa
     classifier: ZeroShotClassifier
+    none: NoneRule | None = None
 
     def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
         """Return the guesses of N images, best first, for (N, D) vectors and their N rows."""
@@ -51,7 +60,17 @@ class TaxaAnswerer:
 
     def _answers(self, logits: NDArray[np.float64]) -> list[tuple[Guess, ...]]:
         chosen = self._chooser.choose(softmax(logits), None)
-        return [tuple(map(self._guess, choices)) for choices in chosen]
+        best = logits.max(axis=1) / self.classifier.logit_scale
+        return [
+            (*self._refused(float(cosine)), *map(self._guess, choices))
+            for cosine, choices in zip(best, chosen, strict=True)
+        ]
+
+    def _refused(self, cosine: float) -> tuple[Guess, ...]:
+        """Return "none of these" where the best cosine is below the bound."""
+        if self.none is None or cosine >= self.none.bound:
+            return ()
+        return (Guess(NONE_OF_THESE, None, why=self.none.why(cosine)),)
 
     @cached_property
     def _chooser(self) -> Chooser:
@@ -87,12 +106,21 @@ def taxa_answerer(
         usual: templates where the user named none.
 
     Raises:
-        SpaceMismatchError: the encoder changed its space meanwhile.
-        UsageError: the answer does not fit the tree.
+        SpaceMismatchError: the encoder changed its space meanwhile, or the calibration is of
+            another model.
+        UsageError: the answer does not fit the tree, or the calibration is of other labels.
     """
     taxa.answer.prepare(taxa.pruned)  # what is wrong with it is said before the work
+    prompts = taxa.prompts(usual)
+    if taxa.calibration is not None:
+        taxa.calibration.require_labels(digest_of(prompts))
     if encoder is None:
         return None
-    vectors = label_vectors(encoder, taxa.prompts(usual))
+    vectors = label_vectors(encoder, prompts)
     labels = tuple(taxa.tree.ids.take(taxa.pruned.labels).to_pylist())
-    return TaxaAnswerer(taxa, ZeroShotClassifier(labels, vectors, encoder.logit_scale))
+    classifier = ZeroShotClassifier(labels, vectors, encoder.logit_scale)
+    if taxa.calibration is None:
+        return TaxaAnswerer(taxa, classifier)
+    require_same_space(taxa.calibration.space, encoder.space, "The calibration")
+    calibrated = replace(classifier, logit_scale=taxa.calibration.logit_scale)
+    return TaxaAnswerer(taxa, calibrated, taxa.calibration.none)

@@ -68,7 +68,7 @@ def test_at_a_rank_labels_are_summed_and_one_with_a_gap_stands_for_itself() -> N
 
 
 def test_a_rank_that_the_tree_lacks_is_an_error_that_names_its_ranks() -> None:
-    with pytest.raises(UsageError, match="no rank 'family'. It has: kingdom, class, order"):
+    with pytest.raises(UsageError, match=r"no rank 'family'. It has: kingdom, class, order"):
         said(AtRank("family"))
 
 
@@ -139,7 +139,7 @@ def test_an_answer_reaches_the_confidence_and_no_taxon_below_it_does(
 
 
 def test_a_confidence_at_which_two_answers_could_hold_is_refused() -> None:
-    with pytest.raises(UsageError, match="not between 0.5 and 1"):
+    with pytest.raises(UsageError, match=r"not between 0\.5 and 1"):
         StopWhereSure(0.4)
 
 

@@ -1,0 +1,176 @@
+"""The rows of a labelled manifest, scored once for an evaluation and a calibration of taxa."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fieldguide.benchmarks.manifest_labels import find_labelled
+from fieldguide.errors import UsageError
+from fieldguide.taxonomy.lookup import find_taxon
+from fieldguide.zeroshot.classifier import ZeroShotClassifier, label_vectors, softmax
+from fieldguide.zeroshot.taxa_calibration import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from fieldguide.data.pipeline import Batch, Row
+    from fieldguide.guides import Guide
+    from fieldguide.models.embeddings import SpaceId
+    from fieldguide.planning import Plan
+    from fieldguide.zeroshot.taxa import Taxa
+
+NOT_OFFERED = -1
+MAX_SCORES = 2**29
+"""Of rows by labels: 2 GiB of cosines."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredTaxa:
+    """Labelled pictures and, for "none of these", pictures of other things.
+
+    Attributes:
+        taxa: what was chosen from.
+        space: of the model.
+        logit_scale: of the model.
+        digest: of the labels' prompts.
+        cosines: (N, C) float32 of the N labelled pictures with the C labels.
+        truth: (N,) the narrowest offered taxon that each true one is or belongs to; -1 where
+            nothing of its lineage is offered.
+        groups: (N,) rows of one group are resampled together.
+        nulls: (K,) highest cosines of the pictures of other things.
+        failed: rows that were not scored, with the reason.
+        unknown: how many rows have each label that the tree does not have.
+        provenance: of the job.
+    """
+
+    taxa: Taxa
+    space: SpaceId
+    logit_scale: float
+    digest: str
+    cosines: NDArray[np.float32]
+    truth: NDArray[np.int32]
+    groups: tuple[str, ...]
+    nulls: NDArray[np.float32]
+    failed: tuple[Row, ...]
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def probabilities(self, logit_scale: float | None = None) -> NDArray[np.float32]:
+        """Return (N, C) probabilities of the labels at a scale; at the model's own by default."""
+        scale = self.logit_scale if logit_scale is None else logit_scale
+        return softmax(scale * self.cosines.astype(np.float64))
+
+
+def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
+    guide: Guide,
+    manifest: str | Path,
+    taxa: Taxa,
+    *,
+    label_column: str = "label",
+    group_column: str | None = None,
+    where: str | None = None,
+    nulls: Any = None,
+) -> ScoredTaxa:
+    """Score the rows of a manifest whose labels are names of taxa of any rank.
+
+    Args:
+        guide: with the model.
+        manifest: CSV or JSON Lines with a path and the name of a taxon in each row.
+        taxa: what is chosen from; a true taxon need not be among them.
+        label_column: which column names the taxon.
+        group_column: rows that share its value are resampled together.
+        where: only rows that fit.
+        nulls: pictures that show none of the labels: files, folders or globs.
+
+    Raises:
+        UsageError: no row can be scored, or there are too many labels for a table of all scores.
+    """
+    items, names = find_labelled(guide, manifest, label_column, where)
+    if len(items) * len(taxa) > MAX_SCORES:
+        raise UsageError(
+            f"{len(items)} rows by {len(taxa)} labels are too many to hold. Choose from fewer: "
+            "--clade NAME, or take fewer rows: --where."
+        )
+    plan = guide.planner.plan(items, thumbnails=False)
+    classifier, digest = _cosines(plan, taxa)
+    truth = {name: _truth(taxa, name) for name in names}
+    scored = list(_scored(guide.encode(items, plan), classifier))
+    used = [(row, cosines) for row, cosines in scored if cosines is not None]
+    label_of = [str(row.metadata[label_column]) for row, _ in used]
+    known = [place for place, name in enumerate(label_of) if truth[name] is not None]
+    if not known:
+        raise UsageError(
+            f"No row of {manifest} was scored whose {label_column!r} is a taxon of "
+            f"{taxa.pruned.whole.info.name!r}, such as {label_of[0] if label_of else names[0]!r}. "
+            "Look one up: fieldguide biodiversity taxonomy find NAME"
+        )
+    unknown: dict[str, int] = {}
+    for name in label_of:
+        if truth[name] is None:
+            unknown[name] = unknown.get(name, 0) + 1
+    return ScoredTaxa(
+        taxa=taxa,
+        space=classifier.vectors.space,
+        logit_scale=plan.encoder.logit_scale if plan.encoder else 1.0,
+        digest=digest,
+        cosines=np.stack([used[place][1] for place in known]).astype(np.float32),
+        truth=np.array([truth[label_of[place]] for place in known], np.int32),
+        groups=tuple(_group(used[place][0], group_column) for place in known),
+        nulls=np.zeros(0, np.float32) if nulls is None else _best(guide, nulls, taxa),
+        failed=tuple(row for row, cosines in scored if cosines is None),
+        unknown=unknown,
+        provenance=guide.provenance(plan, labels=len(taxa), **taxa.about),
+    )
+
+
+def _truth(taxa: Taxa, name: str) -> int | None:
+    """Return the narrowest offered taxon of a true one; None where the tree does not know it."""
+    try:
+        node = find_taxon(taxa.pruned.whole, name)
+    except UsageError:
+        return None
+    nearest = taxa.pruned.nearest(node)
+    return NOT_OFFERED if nearest is None else nearest
+
+
+def _cosines(plan: Plan, taxa: Taxa) -> tuple[ZeroShotClassifier, str]:
+    """Return a classifier whose logits are cosines, and the digest of its prompts."""
+    if plan.encoder is None:
+        raise UsageError(
+            "No installed model covers these pictures. Name one with --model, or use it out of "
+            "its scope: --out-of-scope."
+        )
+    prompts = taxa.prompts(plan.modality.templates if plan.modality else ("{}",))
+    labels = tuple(taxa.tree.ids.take(taxa.pruned.labels).to_pylist())
+    vectors = label_vectors(plan.encoder, prompts)
+    return ZeroShotClassifier(labels, vectors, 1.0), digest_of(prompts)
+
+
+def _scored(
+    batches: Iterable[Batch], classifier: ZeroShotClassifier
+) -> Iterable[tuple[Row, NDArray[np.float64] | None]]:
+    for batch in batches:
+        found: dict[int, NDArray[np.float64]] = {}
+        if batch.embeddings is not None:
+            found = dict(zip(batch.places, classifier.logits(batch.embeddings), strict=True))
+        for place, row in enumerate(batch.rows):
+            yield row, found.get(place)
+
+
+def _best(guide: Guide, nulls: Any, taxa: Taxa) -> NDArray[np.float32]:
+    """Return the highest cosine of each picture of other things that can be read."""
+    items = guide.find(nulls)
+    plan = guide.planner.plan(items, thumbnails=False)
+    classifier, _ = _cosines(plan, taxa)
+    scored = _scored(guide.encode(items, plan), classifier)
+    return np.array([cosines.max() for _, cosines in scored if cosines is not None], np.float32)
+
+
+def _group(row: Row, column: str | None) -> str:
+    return row.item.id if column is None else str(row.metadata.get(column, row.item.id))
