@@ -33,8 +33,9 @@ class TaxaFigures:
     Attributes:
         rule: "confidence 0.8", or "always order".
         rank: only answers of this rank or a narrower one count as given.
-        answered: how many rows have such an answer.
-        coverage: their share of all rows.
+        answered: how many rows have such an answer, of those whose true taxon is known so far
+            down: a label "bird" says nothing of families.
+        coverage: their share of those.
         right: share of those answers that the true taxon is or belongs to.
         mean_depth: of those answers, how many ranks they name; NaN where there are none.
     """
@@ -129,28 +130,40 @@ def _answers(
 def _figures(
     scored: ScoredTaxa, rule: str, rank: str, nodes: NDArray[np.int32], depths: NDArray[np.int8]
 ) -> TaxaFigures:
-    tree = scored.taxa.tree
+    tree, codes = scored.taxa.tree, _codes(scored.taxa.tree)
+    code = tree.ranks.index(rank)
+    judged = scored.narrower | (codes[scored.truth] >= code)
     given = nodes != NONE
-    given[given] = _codes(tree)[nodes[given]] >= tree.ranks.index(rank)
-    right = given & (scored.truth >= nodes) & (scored.truth < tree.ends[nodes])
-    counts = np.stack([right, given, np.ones_like(given)], axis=1).astype(np.float64)
+    given[given] = codes[nodes[given]] >= code
+    given &= judged
+    right = given & _holds(scored, nodes)
+    counts = np.stack([right, given, judged], axis=1).astype(np.float64)
 
     def share_right(sums: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
             return sums[:, 0] / sums[:, 1]
 
     def share_given(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        return sums[:, 1] / sums[:, 2]
+        with np.errstate(invalid="ignore"):
+            return sums[:, 1] / sums[:, 2]
 
     nowhere = Interval(float("nan"), float("nan"), float("nan"))
     return TaxaFigures(
         rule,
         rank,
         answered=int(given.sum()),
-        coverage=Counts(counts, scored.groups, share_given).interval(),
+        coverage=Counts(counts, scored.groups, share_given).interval() if judged.any() else nowhere,
         right=Counts(counts, scored.groups, share_right).interval() if given.any() else nowhere,
         mean_depth=float(depths[nodes[given]].mean()) if given.any() else float("nan"),
     )
+
+
+def _holds(scored: ScoredTaxa, nodes: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return (N,) whether each answer is or holds the true taxon, or is not known to be wrong."""
+    ends, truth = scored.taxa.tree.ends, scored.truth
+    holds = (truth >= nodes) & (truth < ends[nodes])
+    inside = (nodes >= truth) & (nodes < ends[truth]) & (truth >= 0)
+    return holds | (inside & ~scored.narrower)
 
 
 def _codes(tree: Tree) -> NDArray[np.int8]:

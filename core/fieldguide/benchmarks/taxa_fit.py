@@ -114,5 +114,9 @@ def _telling(scored: ScoredTaxa) -> NDArray[np.bool_]:
 def _rows(scored: ScoredTaxa, chosen: NDArray[np.bool_]) -> ScoredTaxa:
     groups = tuple(group for group, take in zip(scored.groups, chosen, strict=True) if take)
     return replace(
-        scored, cosines=scored.cosines[chosen], truth=scored.truth[chosen], groups=groups
+        scored,
+        cosines=scored.cosines[chosen],
+        truth=scored.truth[chosen],
+        narrower=scored.narrower[chosen],
+        groups=groups,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,13 @@ MAX_SCORES = 2**29
 """Of rows by labels: 2 GiB of cosines."""
 
 
+class Truth(NamedTuple):
+    """The narrowest offered taxon of a true one, and whether the true one is narrower."""
+
+    nearest: int
+    is_narrower: bool
+
+
 @dataclass(frozen=True, eq=False)
 class ScoredTaxa:
     """Labelled pictures and, for "none of these", pictures of other things.
@@ -42,6 +50,8 @@ class ScoredTaxa:
         cosines: (N, C) float32 of the N labelled pictures with the C labels.
         truth: (N,) the narrowest offered taxon that each true one is or belongs to; -1 where
             nothing of its lineage is offered.
+        narrower: (N,) whether the true taxon is narrower than that, so that nothing below is right;
+            where it is not, such as for a label "bird", nothing is known of what is below.
         groups: (N,) rows of one group are resampled together.
         nulls: (K,) highest cosines of the pictures of other things.
         failed: rows that were not scored, with the reason.
@@ -55,6 +65,7 @@ class ScoredTaxa:
     digest: str
     cosines: NDArray[np.float32]
     truth: NDArray[np.int32]
+    narrower: NDArray[np.bool_]
     groups: tuple[str, ...]
     nulls: NDArray[np.float32]
     failed: tuple[Row, ...]
@@ -99,44 +110,45 @@ def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
         )
     plan = guide.planner.plan(items, thumbnails=False)
     classifier, digest = _cosines(plan, taxa)
-    truth = {name: _truth(taxa, name) for name in names}
+    by_name = {name: _truth(taxa, name) for name in names}
     scored = list(_scored(guide.encode(items, plan), classifier))
     used = [(row, cosines) for row, cosines in scored if cosines is not None]
     label_of = [str(row.metadata[label_column]) for row, _ in used]
-    known = [place for place, name in enumerate(label_of) if truth[name] is not None]
+    truths = {place: one for place, name in enumerate(label_of) if (one := by_name[name])}
+    known = sorted(truths)
     if not known:
         raise UsageError(
             f"No row of {manifest} was scored whose {label_column!r} is a taxon of "
             f"{taxa.pruned.whole.info.name!r}, such as {label_of[0] if label_of else names[0]!r}. "
             "Look one up: fieldguide biodiversity taxonomy find NAME"
         )
-    unknown: dict[str, int] = {}
-    for name in label_of:
-        if truth[name] is None:
-            unknown[name] = unknown.get(name, 0) + 1
     return ScoredTaxa(
         taxa=taxa,
         space=classifier.vectors.space,
         logit_scale=plan.encoder.logit_scale if plan.encoder else 1.0,
         digest=digest,
         cosines=np.stack([used[place][1] for place in known]).astype(np.float32),
-        truth=np.array([truth[label_of[place]] for place in known], np.int32),
+        truth=np.array([truths[place].nearest for place in known], np.int32),
+        narrower=np.array([truths[place].is_narrower for place in known], bool),
         groups=tuple(_group(used[place][0], group_column) for place in known),
         nulls=np.zeros(0, np.float32) if nulls is None else _best(guide, nulls, taxa),
         failed=tuple(row for row, cosines in scored if cosines is None),
-        unknown=unknown,
+        unknown=Counter(name for name in label_of if by_name[name] is None),
         provenance=guide.provenance(plan, labels=len(taxa), **taxa.about),
     )
 
 
-def _truth(taxa: Taxa, name: str) -> int | None:
-    """Return the narrowest offered taxon of a true one; None where the tree does not know it."""
+def _truth(taxa: Taxa, name: str) -> Truth | None:
+    """Return what is offered of a true taxon; None where the tree does not know it."""
+    pruned = taxa.pruned
     try:
-        node = find_taxon(taxa.pruned.whole, name)
+        node = find_taxon(pruned.whole, name)
     except UsageError:
         return None
-    nearest = taxa.pruned.nearest(node)
-    return NOT_OFFERED if nearest is None else nearest
+    nearest = pruned.nearest(node)
+    if nearest is None:
+        return Truth(NOT_OFFERED, is_narrower=True)
+    return Truth(nearest, is_narrower=int(pruned.origins[nearest]) != node)
 
 
 def _cosines(plan: Plan, taxa: Taxa) -> tuple[ZeroShotClassifier, str]:

@@ -55,6 +55,7 @@ def register_domains() -> Iterable[DomainSpec]:
         registry="fieldguide_biodiversity:registry.yaml",
         class_sets=("fieldguide_biodiversity:prompts/fish4knowledge.yaml",),
         demo="fieldguide_biodiversity.demo:demo_sets",
+        taxonomy="fieldguide_biodiversity.default_tree:default_tree",
     )
 
 

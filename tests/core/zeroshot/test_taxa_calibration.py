@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,6 +57,7 @@ def scored(
         digest="d",
         cosines=cosines.astype(np.float32),
         truth=np.array(truth, np.int32),
+        narrower=np.array([node == NOT_OFFERED for node in truth]),
         groups=tuple(map(str, range(len(truth)))),
         nulls=np.zeros(0, np.float32) if nulls is None else nulls.astype(np.float32),
         failed=(),
@@ -146,6 +148,18 @@ def test_figures_count_answers_and_right_ones_as_a_hand_does() -> None:
     assert (species.answered, species.right.value) == (2, 0.5)
     always = found["always class", "class"]
     assert (always.answered, always.right.value) == (4, 0.75)  # the oak stands for its class
+
+
+def test_below_a_wide_label_nothing_is_judged_and_below_an_absent_species_nothing_is_right() -> (
+    None
+):
+    table = np.tile(np.eye(6)[[0]], (2, 1))  # cat, and nothing else
+    rows = replace(
+        scored(np.zeros((2, 6)), [place("Mammalia")] * 2), narrower=np.array([False, True])
+    )
+    found = {one.rank: one for one in evaluate_taxa(rows, table, None, (0.8,)).figures[:3]}
+    assert (found["class"].answered, found["class"].right.value) == (2, 0.5)
+    assert (found["species"].answered, found["species"].right.value) == (1, 0.0)
 
 
 def test_what_is_refused_counts_as_no_answer() -> None:
