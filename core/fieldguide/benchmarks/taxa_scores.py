@@ -15,7 +15,7 @@ from fieldguide.zeroshot.classifier import ZeroShotClassifier, label_vectors, so
 from fieldguide.zeroshot.taxa_calibration import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fieldguide.guides import Guide
     from fieldguide.models.embeddings import SpaceId
     from fieldguide.planning import Plan
+    from fieldguide.taxonomy.tree import Tree
     from fieldguide.zeroshot.taxa import Taxa
 
 NOT_OFFERED = -1
@@ -92,7 +93,8 @@ def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
 
     Args:
         guide: with the model.
-        manifest: CSV or JSON Lines with a path and the name of a taxon in each row.
+        manifest: CSV or JSON Lines with a path and the name of a taxon in each row. Columns of
+            ranks say where a taxon belongs that the tree does not have.
         taxa: what is chosen from; a true taxon need not be among them.
         label_column: which column names the taxon.
         group_column: rows that share its value are resampled together.
@@ -102,7 +104,7 @@ def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
     Raises:
         UsageError: no row can be scored, or there are too many labels for a table of all scores.
     """
-    items, names = find_labelled(guide, manifest, label_column, where)
+    items, _ = find_labelled(guide, manifest, label_column, where)
     if len(items) * len(taxa) > MAX_SCORES:
         raise UsageError(
             f"{len(items)} rows by {len(taxa)} labels are too many to hold. Choose from fewer: "
@@ -110,16 +112,15 @@ def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
         )
     plan = guide.planner.plan(items, thumbnails=False)
     classifier, digest = _cosines(plan, taxa)
-    by_name = {name: _truth(taxa, name) for name in names}
     scored = list(_scored(guide.encode(items, plan), classifier))
     used = [(row, cosines) for row, cosines in scored if cosines is not None]
     label_of = [str(row.metadata[label_column]) for row, _ in used]
-    truths = {place: one for place, name in enumerate(label_of) if (one := by_name[name])}
-    known = sorted(truths)
+    truths = _truths(taxa, label_of, [row.metadata for row, _ in used])
+    known = [place for place, truth in enumerate(truths) if truth is not None]
     if not known:
         raise UsageError(
             f"No row of {manifest} was scored whose {label_column!r} is a taxon of "
-            f"{taxa.pruned.whole.info.name!r}, such as {label_of[0] if label_of else names[0]!r}. "
+            f"{taxa.pruned.whole.info.name!r}, such as {label_of[:1]}. "
             "Look one up: fieldguide biodiversity taxonomy find NAME"
         )
     return ScoredTaxa(
@@ -128,27 +129,57 @@ def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
         logit_scale=plan.encoder.logit_scale if plan.encoder else 1.0,
         digest=digest,
         cosines=np.stack([used[place][1] for place in known]).astype(np.float32),
-        truth=np.array([truths[place].nearest for place in known], np.int32),
-        narrower=np.array([truths[place].is_narrower for place in known], bool),
+        truth=np.array([truth.nearest for truth in truths if truth], np.int32),
+        narrower=np.array([truth.is_narrower for truth in truths if truth], bool),
         groups=tuple(_group(used[place][0], group_column) for place in known),
         nulls=np.zeros(0, np.float32) if nulls is None else _best(guide, nulls, taxa),
         failed=tuple(row for row, cosines in scored if cosines is None),
-        unknown=Counter(name for name in label_of if by_name[name] is None),
+        unknown=Counter(n for n, truth in zip(label_of, truths, strict=True) if truth is None),
         provenance=guide.provenance(plan, labels=len(taxa), **taxa.about),
     )
 
 
-def _truth(taxa: Taxa, name: str) -> Truth | None:
-    """Return what is offered of a true taxon; None where the tree does not know it."""
+def _truths(
+    taxa: Taxa, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> list[Truth | None]:
+    """Return what is offered of each true taxon; None where the tree knows nothing of it.
+
+    A species that the tree does not have is known by its genus, family and so on, where the row has
+    columns of these ranks.
+    """
+    ranks = taxa.pruned.whole.ranks
+    found: dict[tuple[str, ...], Truth | None] = {}
+    truths = []
+    for name, row in zip(names, rows, strict=True):
+        lineage = tuple(str(row[rank]) if row.get(rank) else "" for rank in ranks)
+        if (name, *lineage) not in found:
+            above = {rank: one for rank, one in zip(ranks, lineage, strict=True) if one}
+            found[(name, *lineage)] = _truth(taxa, name, above)
+        truths.append(found[(name, *lineage)])
+    return truths
+
+
+def _truth(taxa: Taxa, name: str, above: Mapping[str, str]) -> Truth | None:
+    """Return what is offered of one true taxon, by its name or else by those above it."""
     pruned = taxa.pruned
-    try:
-        node = find_taxon(pruned.whole, name)
-    except UsageError:
+    node = _find(pruned.whole, name)
+    is_narrower = node is None
+    for rank, wider in reversed(list(above.items())):
+        if node is None:
+            node = _find(pruned.whole, wider, rank)
+    if node is None:
         return None
     nearest = pruned.nearest(node)
     if nearest is None:
         return Truth(NOT_OFFERED, is_narrower=True)
-    return Truth(nearest, is_narrower=int(pruned.origins[nearest]) != node)
+    return Truth(nearest, is_narrower or int(pruned.origins[nearest]) != node)
+
+
+def _find(tree: Tree, name: str, rank: str | None = None) -> int | None:
+    try:
+        return find_taxon(tree, name, rank=rank)
+    except UsageError:
+        return None
 
 
 def _cosines(plan: Plan, taxa: Taxa) -> tuple[ZeroShotClassifier, str]:
