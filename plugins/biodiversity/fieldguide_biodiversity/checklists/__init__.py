@@ -1,0 +1,1 @@
+"""Reading taxonomies as they are published, into one kind of tree."""

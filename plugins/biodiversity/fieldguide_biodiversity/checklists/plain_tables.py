@@ -1,0 +1,182 @@
+"""Tables that people keep: CSV, TSV and Parquet, with parents or with a column for each rank."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fieldguide.errors import ContractError, LoadError
+from fieldguide.taxonomy.tree import TreeInfo
+from fieldguide_biodiversity.checklists.checklist import (
+    USAGE_ALIASES,
+    USAGES,
+    VERNACULARS,
+    Checklist,
+    text_table,
+)
+from fieldguide_biodiversity.checklists.container import Alone
+from fieldguide_biodiversity.checklists.delimited import (
+    MAX_ROWS,
+    Columns,
+    Dialect,
+    Wanted,
+    choose_columns,
+    header,
+    read_columns,
+)
+from fieldguide_biodiversity.checklists.lineages import HIGHER_RANKS, lineage_aliases, lineages_of
+from fieldguide_biodiversity.checklists.ranks import SPECIES
+from fieldguide_biodiversity.checklists.unread import Unread
+from fieldguide_biodiversity.taxa import ALIASES, clean, taxon_metadata
+
+if TYPE_CHECKING:
+    from fieldguide_biodiversity.checklists.container import Container
+
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
+_PARTS = ("species", "scientific_name", "common_name")
+_RANKED: Wanted = {**lineage_aliases(), **{part: ALIASES[part] for part in _PARTS}}
+
+
+def is_parent_table(container: Container) -> bool:
+    """Return whether the one table has a column of parents."""
+    names = _header(container)
+    return "parent_id" in choose_columns(names, USAGE_ALIASES)
+
+
+def is_rank_table(container: Container) -> bool:
+    """Return whether the one table has a column of a rank, or of species."""
+    found = choose_columns(_header(container), _RANKED)
+    return any(name in found for name in (*HIGHER_RANKS, "species", "scientific_name"))
+
+
+def read_parent_table(container: Container) -> Checklist:
+    """Read rows with an id, a parent, a name and a rank; without ids, names are ids.
+
+    Raises:
+        LoadError: it is damaged, or no such table.
+    """
+    unread = Unread()
+    name = _name(container)
+    rows = unread.taken(name, _read(container, name, {**USAGE_ALIASES, **lineage_aliases()}))
+    columns = {key: rows.column(key) for key in USAGES}
+    named = pc.coalesce(columns["name"], columns["full_name"])
+    if columns["id"].null_count == len(named):
+        columns["id"] = named
+    if not pc.any(pc.is_valid(columns["parent_id"])).as_py() and lineages_of(rows).num_columns:
+        lineages = lineages_of(rows)
+    else:
+        lineages = None
+    return Checklist(
+        _info(container), text_table(USAGES, columns), lineages=lineages, unread=unread.counts
+    )
+
+
+def read_rank_table(container: Container) -> Checklist:
+    """Read rows with one column a rank, as tables of images have them; equal rows count once.
+
+    Columns are understood as in :func:`fieldguide_biodiversity.taxa.taxon_metadata`, and those of
+    other ranks, such as tribe, as they stand. The common names' language is not known.
+
+    Raises:
+        LoadError: it is damaged, or no such table.
+    """
+    unread = Unread()
+    name = _name(container)
+    rows = unread.taken(name, _read(container, name, _RANKED))
+    rows = rows.group_by(rows.column_names, use_threads=False).aggregate([])
+    records, common = [], []
+    for row in rows.to_pylist():
+        try:
+            record = _record(row)
+        except ContractError as error:
+            what = f"rows of {name} that contradict themselves ({error})"
+            unread.counts[what] = unread.counts.get(what, 0) + 1
+            continue
+        if record:
+            records.append(record)
+            common.append(clean(row["common_name"]) or None)
+    ids = pa.array([str(place) for place in range(len(records))], pa.string())
+    ranks = [*HIGHER_RANKS, SPECIES]
+    lineages = text_table(
+        ranks, {rank: pa.array([each.get(rank) for each in records], pa.string()) for rank in ranks}
+    )
+    names = text_table(VERNACULARS, {"id": ids, "name": pa.array(common, pa.string())})
+    return Checklist(
+        info=_info(container),
+        usages=text_table(USAGES, {"id": ids}),
+        vernaculars=names.filter(pc.is_valid(names.column("name"))),
+        lineages=lineages_of(lineages),
+        unread=unread.counts,
+    )
+
+
+def _record(row: dict[str, str | None]) -> dict[str, str]:
+    """Return the names of a row by rank, a species as its binomial."""
+    found = taxon_metadata({"class_" if key == "class" else key: row[key] for key in row})
+    record = {rank: clean(row[rank]) for rank in HIGHER_RANKS if row[rank] and clean(row[rank])}
+    record |= {rank: found[rank] for rank in HIGHER_RANKS if rank in found}
+    if SPECIES in found and "genus" in found:
+        record[SPECIES] = f"{found['genus']} {found[SPECIES]}"
+    elif text := clean(row["species"]) or clean(row["scientific_name"]):
+        record[SPECIES] = text  # nothing is dropped for a genus that is not known
+    return record
+
+
+def _read(container: Container, name: str, wanted: Wanted) -> Columns:
+    if name.lower().endswith(".parquet"):
+        return _read_parquet(container, wanted)
+    return read_columns(container, name, _dialect(container, name), wanted)
+
+
+def _read_parquet(container: Container, wanted: Wanted) -> Columns:
+    try:
+        file = pq.ParquetFile(container.path, memory_map=True)
+        if file.metadata.num_rows > MAX_ROWS:
+            raise LoadError(f"it is longer than {MAX_ROWS} rows. It is no checklist.")
+        names = file.schema_arrow.names
+        chosen = choose_columns(names, wanted)
+        found = file.read([names[place] for place in chosen.values()])
+        columns = {
+            key: pc.utf8_trim_whitespace(found.column(names[place]).cast(pa.string()))
+            for key, place in chosen.items()
+        }
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise LoadError(f"it is no Parquet table, or a damaged one ({error}).") from error
+    return Columns(text_table(list(wanted), columns), frozenset(chosen))
+
+
+def _header(container: Container) -> list[str]:
+    try:
+        name = _name(container)
+        if name.lower().endswith(".parquet"):
+            return list(pq.read_schema(container.path).names)
+        return header(container, name, _dialect(container, name))
+    except (LoadError, UnicodeError, pa.ArrowException, OSError, ValueError):
+        return []
+
+
+def _dialect(container: Container, name: str) -> Dialect:
+    """Return how a table is written: by what parts its header, tabs without quotes."""
+    with container.open(name) as stream:
+        line = stream.readline(2**20).decode("utf-8", "replace")
+    delimiter = max(",\t;", key=line.count)
+    return Dialect(delimiter=delimiter, quote="" if delimiter == "\t" else '"')
+
+
+def _name(container: Container) -> str:
+    """Return the one table that there is."""
+    names = [name for name in container.names() if name.lower().endswith(SUFFIXES)]
+    if isinstance(container, Alone) and not names:
+        names = container.names()
+    if len(names) != 1:
+        raise LoadError(f"it holds {len(names)} tables, and it is not clear which is meant.")
+    if names[0].lower().endswith(".parquet") and not isinstance(container, Alone):
+        raise LoadError("it is an archive of Parquet. Unpack it, and name the file.")
+    return names[0]
+
+
+def _info(container: Container) -> TreeInfo:
+    return TreeInfo(container.path.name)
