@@ -210,7 +210,7 @@ def _choose(tree: Tree, text: str, nodes: Sequence[int]) -> str:
     shown = nodes[:MAX_LISTED]
     listed = [
         f"  {typed!r}: {describe(tree, node)}"
-        for node, typed in zip(shown, _ways_to_type(tree, shown), strict=True)
+        for node, typed in zip(shown, ways_to_type(tree, shown), strict=True)
     ]
     if more := len(nodes) - len(shown):
         listed.append(f"  and {more} more")
@@ -219,7 +219,7 @@ def _choose(tree: Tree, text: str, nodes: Sequence[int]) -> str:
     )
 
 
-def _ways_to_type(tree: Tree, nodes: Sequence[int]) -> list[str]:
+def ways_to_type(tree: Tree, nodes: Sequence[int]) -> list[str]:
     """Return for each of several taxa of one name a text that names it alone."""
     ways: list[str] = []
     for node in nodes:

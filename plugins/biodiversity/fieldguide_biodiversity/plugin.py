@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from fieldguide.hookspecs import hookimpl
 from fieldguide.specs import CaptionConverterSpec, DomainSpec, ModalitySpec
+from fieldguide_biodiversity.checklist_offers import NAME_WRITERS, TAXONOMY_COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from fieldguide.specs import CommandSpec, WriterSpec
 
 api = 1
 
@@ -67,3 +70,15 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
         summary="All ranks and the common name, as BioCLIP's captions have them",
         target="fieldguide_biodiversity.captions:taxon_caption",
     )
+
+
+@hookimpl
+def register_commands() -> Iterable[CommandSpec]:
+    """Offer ``fieldguide biodiversity NAME``."""
+    yield from TAXONOMY_COMMANDS
+
+
+@hookimpl
+def register_writers() -> Iterable[WriterSpec]:
+    """Offer tables of results that only this domain has."""
+    yield from NAME_WRITERS

@@ -42,12 +42,14 @@ class Assembled:
     Attributes:
         tree: of all taxa.
         notes: how many rows of the tree are special, by what is special about them.
-        left_out: how many rows are not in it, by the reason.
+        left_out: how many names are not in it, by the reason.
+        unread: how many rows could not be read, by what is wrong with them.
     """
 
     tree: Tree
     notes: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    unread: Mapping[str, int] = field(default_factory=dict)
 
 
 def assemble(checklist: Checklist, *, orphans_as_roots: bool = False) -> Assembled:
@@ -97,9 +99,10 @@ def assemble(checklist: Checklist, *, orphans_as_roots: bool = False) -> Assembl
         "bare names, which belong to no taxon": int((standings == "bare").sum()),
         "synonyms of a taxon that has no row": accepted.lost,
         "common names of a taxon that has no row": lost,
-        **checklist.unread,
     }
-    return Assembled(tree, counts_above_zero(notes), counts_above_zero(left_out))
+    return Assembled(
+        tree, counts_above_zero(notes), counts_above_zero(left_out), dict(checklist.unread)
+    )
 
 
 def standings_of(usages: pa.Table) -> NDArray[np.str_]:

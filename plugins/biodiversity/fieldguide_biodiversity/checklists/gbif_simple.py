@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fieldguide.errors import LoadError
 from fieldguide.taxonomy.tree import TreeInfo
 from fieldguide_biodiversity.checklists.checklist import USAGES, Checklist, text_table
 from fieldguide_biodiversity.checklists.coldp import with_synonyms_apart
@@ -46,15 +45,16 @@ _LINE_BYTES = 2**20
 
 
 def is_gbif_simple(container: Container) -> bool:
-    """Return whether the one file starts with a line of 30 cells, a number first."""
+    """Return whether the one file starts with a line of 30 cells, a number first.
+
+    Raises:
+        LoadError: it is packed, and damaged.
+    """
     names = container.names()
     if len(names) != 1:
         return False
-    try:
-        with container.open(names[0]) as stream:
-            cells = stream.readline(_LINE_BYTES).split(b"\t")
-    except LoadError:
-        return False
+    with container.open(names[0]) as stream:
+        cells = stream.readline(_LINE_BYTES).split(b"\t")
     return len(cells) == len(COLUMNS) and cells[0].isdigit()
 
 

@@ -79,11 +79,12 @@ def assemble_lineages(checklist: Checklist) -> Assembled:
         "names without a rank that is known": rankless,
         "synonyms and common names of a taxon that has no row": lost,
         "misapplied and bare names": int(np.isin(standings, ("misapplied", "bare")).sum()),
-        **checklist.unread,
     }
     notes = {"doubtful": int((standings == "doubtful").sum())}
     notes |= {} if names is None else names.notes
-    return Assembled(tree, counts_above_zero(notes), counts_above_zero(left_out))
+    return Assembled(
+        tree, counts_above_zero(notes), counts_above_zero(left_out), dict(checklist.unread)
+    )
 
 
 def _names(usages: pa.Table) -> CanonicalNames | None:

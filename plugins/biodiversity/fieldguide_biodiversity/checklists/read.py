@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fieldguide.errors import FieldguideError, LoadError, UsageError
-from fieldguide.taxonomy.tree import TreeInfo
 from fieldguide_biodiversity.checklists.assemble import assemble
 from fieldguide_biodiversity.checklists.coldp import is_coldp, read_coldp
 from fieldguide_biodiversity.checklists.container import opened
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from fieldguide.taxonomy.tree import TreeInfo
     from fieldguide_biodiversity.checklists.assemble import Assembled
     from fieldguide_biodiversity.checklists.checklist import Checklist
     from fieldguide_biodiversity.checklists.container import Container

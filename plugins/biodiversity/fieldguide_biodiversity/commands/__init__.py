@@ -1,0 +1,1 @@
+"""Commands of the biodiversity domain, one file for each group of them."""
