@@ -11,6 +11,7 @@ from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.taxonomy.lookup import find_taxon
 from fieldguide.taxonomy.prune import Pruned, prune
+from fieldguide.taxonomy.tree_file import is_tree_file, read_tree
 from fieldguide.zeroshot.bins import read_bins
 from fieldguide.zeroshot.clades import Regions, labels_within
 from fieldguide.zeroshot.stopping import StopWhereSure
@@ -99,8 +100,13 @@ def tree_of(domain: DomainSpec, taxonomy: Tree | str | Path | None) -> Tree:
         return own
     if not isinstance(taxonomy, str | Path):
         return taxonomy
+    if is_tree_file(Path(taxonomy)):
+        return read_tree(Path(taxonomy))
     if domain.taxonomy_reader is None:
-        raise UsageError(f"The domain {domain.name!r} reads no files of trees.")
+        raise UsageError(
+            f"{taxonomy} is no tree, and the domain {domain.name!r} reads no other file as one. "
+            "Name a .tree file."
+        )
     found: Tree = domain.import_target(domain.taxonomy_reader)(Path(taxonomy))
     return found
 

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from fieldguide.hookspecs import hookimpl
 from fieldguide.specs import CaptionConverterSpec, DomainSpec, ModalitySpec
-from fieldguide_biodiversity.checklist_offers import NAME_WRITERS, TAXONOMY_COMMANDS
+from fieldguide_biodiversity.checklist_offers import (
+    NAME_WRITERS,
+    TAXONOMY_COMMANDS,
+    TAXONOMY_READER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +63,7 @@ def register_domains() -> Iterable[DomainSpec]:
         class_sets=("fieldguide_biodiversity:prompts/fish4knowledge.yaml",),
         demo="fieldguide_biodiversity.demo:demo_sets",
         taxonomy="fieldguide_biodiversity.default_tree:default_tree",
+        taxonomy_reader=TAXONOMY_READER,
     )
 
 

@@ -49,8 +49,7 @@ def chosen_tree(taxonomy: Path | None) -> Tree:
     if taxonomy is not None:
         return read_taxonomy(taxonomy)
     domain = get_catalog().domains[DOMAIN]
-    target = getattr(domain, "taxonomy", None)
-    if target is None:
+    if domain.taxonomy is None:
         raise UsageError("Name a taxonomy: --taxonomy FILE")
-    tree: Tree = domain.import_target(target)()
+    tree: Tree = domain.import_target(domain.taxonomy)()
     return tree
