@@ -5,8 +5,8 @@
     python benchmarks/taxonomy.py --rows 5_000_000
 
 Each step runs in a process of its own, whose peak memory is that of the step alone. Times of
-look-ups are those on the processor. Of the rows
-two thirds are taxa, as in GBIF's backbone, and one third synonyms; one in five has a common name.
+look-ups are those on the processor. Of the rows some two thirds are taxa, as in GBIF's backbone,
+and the others synonyms; one in five has a common name.
 """
 
 from __future__ import annotations
