@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fieldguide.taxonomy.lookup import find_taxon
+from fieldguide.taxonomy.lookup import find_taxon, meanings
 from fieldguide_biodiversity.checklists.read import build
 
 if TYPE_CHECKING:
@@ -379,3 +381,42 @@ COUNTS = {
     "genus": 316,
     "species": 400,
 }
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_every_name_of_a_random_checklist_is_found_or_counted(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    count = data.draw(st.integers(1, 12))
+    # a name's target stands before it, so that there are chains and no circles; -1 is lost
+    targets = [data.draw(st.sampled_from(["taxon", *range(-1, place)])) for place in range(count)]
+    parents = [data.draw(st.integers(-1, place - 1)) for place in range(count)]
+
+    def accepted(place: int) -> int:
+        """Follow a name by hand."""
+        while place >= 0 and targets[place] != "taxon":
+            place = int(targets[place])
+        return place
+
+    head = "taxonID,parentNameUsageID,acceptedNameUsageID,scientificName"
+    lines = []
+    for place in range(count):
+        parent = parents[place] if accepted(parents[place]) >= 0 else -1
+        is_taxon = targets[place] == "taxon"
+        above = f"id{parent}" if is_taxon and parent >= 0 else ""
+        named = "" if is_taxon else f"id{targets[place]}"
+        lines.append(f"id{place},{above},{named},Name{'abcdefghijkl'[place]}us")
+    path = tmp_path_factory.mktemp("random") / "list.csv"
+    path.write_text("\n".join([head, *data.draw(st.permutations(lines))]) + "\n")
+    taxa = [place for place in range(count) if targets[place] == "taxon"]
+    if not taxa:
+        return
+    built = build(path)
+    lost = sum(accepted(place) < 0 for place in range(count))
+    assert built.left_out.get("synonyms of a taxon that has no row", 0) == lost
+    assert len(built.tree) == len(taxa)
+    for place in range(count):
+        (meaning,) = meanings(built.tree, [f"name{'abcdefghijkl'[place]}us"])
+        found = [built.tree.ids[node].as_py() for node in meaning.nodes]
+        assert found == ([f"id{accepted(place)}"] if accepted(place) >= 0 else [])

@@ -161,13 +161,13 @@ def test_find_lists_homonyms_and_suggests_for_typing_errors(source: Path) -> Non
 
 def test_match_adds_columns_and_keeps_those_that_are_there(tmp_path: Path, source: Path) -> None:
     table = tmp_path / "names.csv"
-    table.write_text('plot,species\n1,"Merula vulgaris"\n2,Turdus meruia\n3,\n1,Oenanthe\n')
+    table.write_text('plot,species\n1.50,"Merula vulgaris"\n2,Turdus meruia\n3,\n007,Oenanthe\n')
     output = tmp_path / "matched.csv"
     done = run("match", table, "-o", output, "--column", "species", "--taxonomy", source)
     assert done.exit_code == 3, done.output
     with output.open(newline="") as stream:
         rows: list[dict[str, Any]] = list(csv.DictReader(stream))
-    assert [row["plot"] for row in rows] == ["1", "2", "3", "1"]
+    assert [row["plot"] for row in rows] == ["1.50", "2", "3", "007"]
     assert [row["name_match"] for row in rows] == ["synonym", "none", "none", "ambiguous"]
     assert rows[0]["accepted_name"] == "Turdus merula"
     assert rows[0]["accepted_family"] == "Turdidae"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fieldguide_biodiversity.checklists.checklist import Aliases, Checklist
 
 HIGHER_RANKS = RANK_ORDER[: RANK_ORDER.index(SPECIES)]
-MAX_ROWS = 3_000_000
+MAX_ROWS = 1_000_000
 """Lineages are told apart one by one; larger checklists have parent ids."""
 
 Record = dict[str, str]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.data.manifests import MANIFEST_SUFFIXES, read_table
-from fieldguide.errors import UsageError
+from fieldguide.data.files import read_bounded
+from fieldguide.data.manifests import FAULT, MAX_BYTES, read_table
+from fieldguide.errors import LoadError, UsageError
 from fieldguide.results import Rows
 from fieldguide.taxonomy.lookup import describe
 from fieldguide.writers.provenance import make_provenance
@@ -22,6 +25,8 @@ COLUMNS = ("name_match", "accepted_name", "accepted_rank", "accepted_id")
 """Of each row, before the ranks of its lineage."""
 
 Row = dict[str, Any]
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 class MatchTable(Rows[tuple[Row, NameMatch]]):
@@ -78,7 +83,7 @@ def match_table(
     """Return a table with what the names in one of its columns mean.
 
     Args:
-        path: a .csv, .jsonl or .geojson file.
+        path: a .csv, .tsv or .jsonl file.
         tree: to look in.
         column: that holds the names.
         accept_suggestions: whether the nearest name is taken where it is near and the only one.
@@ -87,9 +92,7 @@ def match_table(
     Raises:
         UsageError: the table cannot be read, or has no such column.
     """
-    if not path.name.lower().endswith(MANIFEST_SUFFIXES):
-        raise UsageError(f"{path} is no table. Name one of: {', '.join(MANIFEST_SUFFIXES)}.")
-    rows = [row for _, row in read_table(path)]
+    rows = _rows(path)
     if not any(column in row for row in rows):
         there = ", ".join(map(repr, rows[0]))
         raise UsageError(f"{path} has no column {column!r}. It has {there}: name one by --column.")
@@ -106,3 +109,37 @@ def match_table(
         rows=len(rows),
     )
     return MatchTable(list(zip(rows, found, strict=True)), tree, provenance)
+
+
+def _rows(path: Path) -> list[Row]:
+    """Return the rows of a table; cells of CSV stay the texts that they are."""
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        rows = [row for _, row in read_table(path)]
+        faults = [row[FAULT] for row in rows if set(row) == {FAULT}]
+        if faults:
+            raise UsageError(f"{path}: {faults[0]}")
+        return rows
+    if suffix not in _DELIMITERS:
+        raise UsageError(f"{path} is no table of names. Name a .csv, .tsv or .jsonl file.")
+    try:
+        rows = _delimited_rows(read_bounded(path, MAX_BYTES), _DELIMITERS[suffix])
+    except LoadError as error:
+        raise UsageError(f"{path}: {error}") from error
+    if not rows:
+        raise UsageError(f"{path} has no rows. Name a table that has some.")
+    return rows
+
+
+def _delimited_rows(content: bytes, delimiter: str) -> list[Row]:
+    try:
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        rows: list[Row] = list(csv.DictReader(text, delimiter=delimiter, strict=True))
+    except UnicodeDecodeError as error:
+        raise LoadError(f"it is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+    except csv.Error as error:
+        raise LoadError(f"it is not CSV: {error}. Save it again as CSV.") from error
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise LoadError(f"row {number} has more cells than the header. Quote such cells.")
+    return rows

@@ -35,6 +35,8 @@ from fieldguide_biodiversity.taxa import ALIASES, clean, taxon_metadata
 if TYPE_CHECKING:
     from fieldguide_biodiversity.checklists.container import Container
 
+MAX_PARQUET_BYTES = 4 * 2**30
+BATCH_ROWS = 4096
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
 _PARTS = ("species", "scientific_name", "common_name")
 _RANKED: Wanted = {**lineage_aliases(), **{part: ALIASES[part] for part in _PARTS}}
@@ -138,7 +140,7 @@ def _read_parquet(container: Container, wanted: Wanted) -> Columns:
             raise LoadError(f"it is longer than {MAX_ROWS} rows. It is no checklist.")
         names = file.schema_arrow.names
         chosen = choose_columns(names, wanted)
-        found = file.read([names[place] for place in chosen.values()])
+        found = _bounded(file, [names[place] for place in chosen.values()])
         columns = {
             key: pc.utf8_trim_whitespace(found.column(names[place]).cast(pa.string()))
             for key, place in chosen.items()
@@ -146,6 +148,18 @@ def _read_parquet(container: Container, wanted: Wanted) -> Columns:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise LoadError(f"it is no Parquet table, or a damaged one ({error}).") from error
     return Columns(text_table(list(wanted), columns), frozenset(chosen))
+
+
+def _bounded(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
+    """Return columns read part by part: a dictionary of long texts unpacks to any size."""
+    batches, size = [], 0
+    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+        size += batch.nbytes
+        if size > MAX_PARQUET_BYTES:
+            raise LoadError(f"it is larger than {MAX_PARQUET_BYTES >> 30} GiB unpacked.")
+        batches.append(batch)
+    schema = pa.schema([file.schema_arrow.field(name) for name in dict.fromkeys(columns)])
+    return pa.Table.from_batches(batches, None if batches else schema)
 
 
 def _header(container: Container) -> list[str]:

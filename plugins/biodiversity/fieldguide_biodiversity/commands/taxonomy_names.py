@@ -95,17 +95,19 @@ def match(
 
 
 def _lines(tree: Tree, match: NameMatch) -> list[str]:
-    from fieldguide.taxonomy.lookup import describe_kind, ways_to_type
+    from fieldguide.taxonomy.lookup import MAX_LISTED, describe_kind, ways_to_type
 
     if not match.nodes:
         near = [f"{near.name} ({describe_kind(tree, near)})" for near in match.suggestions]
         return [f"{match.text}: no such name. Nearest: {', '.join(near) or 'none is like it'}"]
     lines = []
     if match.node is None:
-        ways = ways_to_type(tree, match.nodes)
+        ways = ways_to_type(tree, match.nodes[:MAX_LISTED])
         lines = [f"{match.text}: {len(match.nodes)} taxa. Choose by: {', '.join(ways)}"]
-    for node in match.nodes:
+    for node in match.nodes[:MAX_LISTED]:
         lines += _taxon_lines(tree, node)
+    if len(match.nodes) > MAX_LISTED:
+        lines.append(f"  and {len(match.nodes) - MAX_LISTED} more taxa")
     if match.how in ("synonym", "common"):
         lines.append(
             f"  found by: {match.how} name {match.text}".replace("synonym name", "synonym")
