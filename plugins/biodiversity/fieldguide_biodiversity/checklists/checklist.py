@@ -40,6 +40,14 @@ USAGE_ALIASES: Aliases = {
     "status": ("taxonomicstatus", "status", "taxonomic_status"),
 }
 """How Darwin Core, ChecklistBank and people write these columns, in lower case."""
+PLACES = ("id", "country", "place", "status")
+"""Columns of a distribution: whose it is, codes of its country and place, what it is there."""
+PLACE_ALIASES: Aliases = {
+    "id": ("taxonid", "id"),
+    "country": ("countrycode",),
+    "place": ("locationid", "areaid", "area"),
+    "status": ("occurrencestatus", "status", "establishmentmeans"),
+}
 VERNACULAR_ALIASES: Aliases = {
     "id": ("taxonid", "id"),
     "name": ("vernacularname", "name"),

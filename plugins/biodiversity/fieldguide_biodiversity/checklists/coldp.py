@@ -18,6 +18,7 @@ from fieldguide.errors import LoadError
 from fieldguide_biodiversity.checklists.about import about_package
 from fieldguide_biodiversity.checklists.assemble import standings_of
 from fieldguide_biodiversity.checklists.checklist import (
+    PLACE_ALIASES,
     USAGE_ALIASES,
     USAGES,
     VERNACULAR_ALIASES,
@@ -73,6 +74,21 @@ def read_coldp(container: Container) -> Checklist:
         lineages=None if has_parents else lineages_of(rows),
         unread=unread.counts,
     )
+
+
+def coldp_places(container: Container) -> pa.Table:
+    """Return the columns ``PLACES`` of the table Distribution, where its gazetteer is ISO.
+
+    Raises:
+        LoadError: there is none, or it is damaged.
+    """
+    name = _table(container, "distribution")
+    if name is None:
+        raise LoadError("it has no table Distribution. Name a checklist that has one.")
+    wanted = {**PLACE_ALIASES, "gazetteer": ("gazetteer",)}
+    rows = read_columns(container, name, _dialect(name), wanted).table
+    is_iso = pc.equal(pc.utf8_lower(rows.column("gazetteer")), "iso")
+    return rows.filter(pc.fill_null(is_iso, True))
 
 
 def with_synonyms_apart(usages: pa.Table) -> pa.Table:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from fieldguide.errors import LoadError
 from fieldguide_biodiversity.checklists.about import about_archive
 from fieldguide_biodiversity.checklists.checklist import (
+    PLACE_ALIASES,
     USAGE_ALIASES,
     USAGES,
     VERNACULAR_ALIASES,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from fieldguide_biodiversity.checklists.delimited import Wanted
     from fieldguide_biodiversity.checklists.meta_xml import DescribedTable, Descriptor
 
-TAXON, VERNACULAR = "taxon", "vernacularname"
+TAXON, VERNACULAR, DISTRIBUTION = "taxon", "vernacularname", "distribution"
 INATURALIST_NAMES = "vernacularnames-"
 
 
@@ -72,6 +73,25 @@ def read_darwin_core(container: Container) -> Checklist:
         lineages=None if lineages is None else lineages_of(lineages),
         unread=unread.counts,
     )
+
+
+def darwin_core_places(container: Container) -> pa.Table:
+    """Return the columns ``PLACES`` of an archive's extension Distribution.
+
+    Raises:
+        LoadError: it has none, or a file is missing or damaged.
+    """
+    place = find_name(container, NAME) or NAME
+    folder = place[: -len(NAME)]
+    descriptor = read_descriptor(read_small(container, place))
+    tables = [
+        _read(container, folder, each, {**PLACE_ALIASES, "id": _id_place(each)}, Unread())
+        for each in descriptor.extensions
+        if each.row_type == DISTRIBUTION
+    ]
+    if not tables:
+        raise LoadError("it has no extension Distribution. Name a checklist of a region.")
+    return pa.concat_tables(tables)
 
 
 def _vernaculars(

@@ -97,6 +97,30 @@ def show(tree: Path | None) -> None:
         screen.print_table(found.languages, ("language", "common_names"))
 
 
+@taxonomy.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("country", metavar="CODE")
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, metavar="FILE",
+              help="The list to write, .csv.")  # fmt: skip
+def region(source: Path, country: str, output: Path) -> None:
+    """List the taxa that a checklist has in a country, for classify --clade.
+
+    SOURCE is a Darwin Core or ColDP archive with distributions, CODE a country's ISO 3166 code.
+
+    \b
+    fieldguide biodiversity taxonomy region checklist.zip GB -o gb.csv
+    fieldguide classify photos/ --domain biodiversity --clade gb.csv
+    """
+    from fieldguide.plugins import get_catalog
+    from fieldguide.writers import writer_for
+    from fieldguide_biodiversity.checklists.places import ResidentTable, residents
+
+    writer_for(output, ResidentTable.kind, get_catalog(), "biodiversity")  # fail before the work
+    found = residents(source, country)
+    found.write(output)
+    click.echo(f"{output}: {len(found):,} taxa in {country.upper()}")
+
+
 def _say(what: str, counts: Mapping[str, int]) -> None:
     from fieldguide.cli import screen
 
