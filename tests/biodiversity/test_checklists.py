@@ -348,6 +348,48 @@ def test_a_table_with_a_column_a_rank_drops_no_row_for_a_gap(tmp_path: Path) -> 
     assert built.left_out == {}
 
 
+def test_a_list_of_species_from_gbif_has_rows_of_several_ranks(tmp_path: Path) -> None:
+    path = tmp_path / "0001.csv"  # tabs, as GBIF's downloads have them
+    columns = [
+        "taxonKey",
+        "scientificName",
+        "acceptedTaxonKey",
+        "acceptedScientificName",
+        "numberOfOccurrences",
+        "taxonRank",
+        "taxonomicStatus",
+        "kingdom",
+        "kingdomKey",
+        "order",
+        "genus",
+        "genusKey",
+        "species",
+        "speciesKey",
+    ]
+    rows = [
+        ["5", "Oenanthe Vieillot, 1816", "5", "Oenanthe Vieillot, 1816", "3", "GENUS", "ACCEPTED",
+         "Animalia", "1", "Passeriformes", "Oenanthe", "5", "", ""],
+        ["7", "Oenanthe deserti (Temminck, 1825)", "7", "", "1", "SPECIES", "ACCEPTED", "Animalia",
+         "1", "", "Oenanthe", "5", "Oenanthe deserti", "7"],
+        ["8", "Saxicola deserti Temminck, 1825", "7", "", "1", "SPECIES", "SYNONYM", "Animalia",
+         "1", "", "Oenanthe", "5", "Oenanthe deserti", "7"],
+    ]  # fmt: skip
+    path.write_text("\n".join("\t".join(row) for row in [columns, *rows]) + "\n")
+    built = build(path)
+    assert names_of(built.tree) == ["Animalia", "Passeriformes", "Oenanthe", "Oenanthe deserti"]
+    assert lineage(built.tree, "Saxicola deserti")[-1] == "Oenanthe deserti"
+    assert built.tree.authorships.to_pylist()[2:] == ["Vieillot, 1816", "(Temminck, 1825)"]
+    assert built.left_out == {}
+
+
+def test_a_name_of_one_word_without_a_rank_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("family,scientificName\nMuscicapidae,Oenanthe L.\nTurdidae,Turdus merula L.\n")
+    built = build(path)
+    assert names_of(built.tree) == ["Muscicapidae", "Turdidae", "Turdus", "Turdus merula"]
+    assert built.unread == {"names of one word in list.csv, whose rank no column says": 1}
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
 def test_the_same_table_is_read_from_csv_tsv_and_parquet(tmp_path: Path, suffix: str) -> None:
     rows = {"class": ["Aves", "Aves"], "genus": ["Pica", None], "species": ["pica", None]}

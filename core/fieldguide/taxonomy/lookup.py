@@ -123,6 +123,8 @@ def _by_kind(tree: Tree, queries: Sequence[_Query]) -> list[Meaning]:
     index = index_of(tree)
     for kind in KINDS:
         missing = [place for place, meaning in enumerate(found) if not meaning.nodes]
+        if not missing:
+            break
         names = [queries[place].name for place in missing]
         for place, nodes in zip(missing, index.nodes_of(names, kind), strict=True):
             fitting = _fitting(tree, nodes, queries[place])

@@ -24,6 +24,8 @@ BLOCK_BYTES = 8 * 2**20
 """Read at a time; no row may be longer."""
 MAX_ROWS = 20_000_000
 MAX_COLUMNS = 2_000
+MAX_KEPT_BYTES = 6 * 2**30
+"""Of the wanted columns; those of GBIF's backbone have some 700 MiB."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,13 @@ def _read(
     inside = [keys[place] for place in chosen.values()]
     with container.open(name) as stream:
         reader = _reader(stream, dialect, keys, inside, count)
-        batches, rows = [], 0
+        batches, rows, size = [], 0, 0
         for batch in reader:
-            rows += batch.num_rows
-            if rows > MAX_ROWS:
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows > MAX_ROWS or size > MAX_KEPT_BYTES:
                 raise LoadError(
-                    f"it is longer than {MAX_ROWS} rows at {name!r}. It is no checklist."
+                    f"it is longer than {MAX_ROWS} rows, or than {MAX_KEPT_BYTES >> 30} GiB, at "
+                    f"{name!r}. It is no checklist."
                 )
             batches.append(batch)
     table = pa.Table.from_batches(batches, reader.schema)

@@ -28,6 +28,7 @@ from fieldguide_biodiversity.checklists.delimited import (
     read_columns,
 )
 from fieldguide_biodiversity.checklists.lineages import HIGHER_RANKS, lineage_aliases, lineages_of
+from fieldguide_biodiversity.checklists.names import parse_name
 from fieldguide_biodiversity.checklists.ranks import SPECIES
 from fieldguide_biodiversity.checklists.unread import Unread
 from fieldguide_biodiversity.taxa import ALIASES, clean, taxon_metadata
@@ -80,11 +81,14 @@ def read_rank_table(container: Container) -> Checklist:
     """Read rows with one column a rank, as tables of images have them; equal rows count once.
 
     Columns are understood as in :func:`fieldguide_biodiversity.taxa.taxon_metadata`, and those of
-    other ranks, such as tribe, as they stand. The common names' language is not known.
+    other ranks, such as tribe, as they stand. The common names' language is not known. Where each
+    row has a name with its rank, as in GBIF's lists of species, rows are usages.
 
     Raises:
         LoadError: it is damaged, or no such table.
     """
+    if {"full_name", "rank"} <= set(choose_columns(_header(container), USAGE_ALIASES)):
+        return _read_named_ranks(container)
     unread = Unread()
     name = _name(container)
     rows = unread.taken(name, _read(container, name, _RANKED))
@@ -97,9 +101,14 @@ def read_rank_table(container: Container) -> Checklist:
             what = f"rows of {name} that contradict themselves ({error})"
             unread.counts[what] = unread.counts.get(what, 0) + 1
             continue
-        if record:
-            records.append(record)
-            common.append(clean(row["common_name"]) or None)
+        if not record:
+            continue
+        text = clean(row["scientific_name"])
+        if text and SPECIES not in record and parse_name(text).canonical not in record.values():
+            what = f"names of one word in {name}, whose rank no column says"
+            unread.counts[what] = unread.counts.get(what, 0) + 1
+        records.append(record)
+        common.append(clean(row["common_name"]) or None)
     ids = pa.array([str(place) for place in range(len(records))], pa.string())
     ranks = [*HIGHER_RANKS, SPECIES]
     lineages = text_table(
@@ -115,14 +124,31 @@ def read_rank_table(container: Container) -> Checklist:
     )
 
 
+def _read_named_ranks(container: Container) -> Checklist:
+    unread = Unread()
+    name = _name(container)
+    rows = unread.taken(name, _read(container, name, {**USAGE_ALIASES, **lineage_aliases()}))
+    columns = {key: rows.column(key) for key in USAGES}
+    if columns["id"].null_count:
+        columns["id"] = pa.array([str(number) for number in range(rows.num_rows)], pa.string())
+    usages = text_table(USAGES, columns)
+    return Checklist(_info(container), usages, lineages=lineages_of(rows), unread=unread.counts)
+
+
 def _record(row: dict[str, str | None]) -> dict[str, str]:
-    """Return the names of a row by rank, a species as its binomial."""
+    """Return the names of a row by rank, a species as its binomial.
+
+    A scientific name of one word says nothing of its rank, unless it ends with sp. or cf.
+    """
+    parsed = parse_name(clean(row["scientific_name"]))
+    if " " not in parsed.canonical and not parsed.qualifier:
+        row = {**row, "scientific_name": None}
     found = taxon_metadata({"class_" if key == "class" else key: row[key] for key in row})
     record = {rank: clean(row[rank]) for rank in HIGHER_RANKS if row[rank] and clean(row[rank])}
     record |= {rank: found[rank] for rank in HIGHER_RANKS if rank in found}
     if SPECIES in found and "genus" in found:
         record[SPECIES] = f"{found['genus']} {found[SPECIES]}"
-    elif text := clean(row["species"]) or clean(row["scientific_name"]):
+    elif text := clean(row["species"]):
         record[SPECIES] = text  # nothing is dropped for a genus that is not known
     return record
 
