@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fieldguide.captions.make import make_captions
     from fieldguide.contract import InputContract
+    from fieldguide.data.crops import crops, crops_of
     from fieldguide.errors import FieldguideError
     from fieldguide.guides import Guide, guide, open_index
     from fieldguide.hookspecs import hookimpl
@@ -30,6 +31,8 @@ _HOMES = {
     "InputContract": "fieldguide.contract",
     "Sample": "fieldguide.samples",
     "SpaceId": "fieldguide.models.embeddings",
+    "crops": "fieldguide.data.crops",
+    "crops_of": "fieldguide.data.crops",
     "get_catalog": "fieldguide.plugins",
     "guide": "fieldguide.guides",
     "hookimpl": "fieldguide.hookspecs",
@@ -47,6 +50,8 @@ __all__ = [
     "Sample",
     "SpaceId",
     "__version__",
+    "crops",
+    "crops_of",
     "get_catalog",
     "guide",
     "hookimpl",

@@ -282,6 +282,7 @@ def _annotation_readers() -> Iterable[MethodSpec]:
         summary="COCO JSON: boxes, polygons, run-length masks",
         target=f"{folder}.coco:read_coco",
         suffixes=(".json",),
+        recognizes=f"{folder}.coco:is_coco",
     )
     yield AnnotationReaderSpec(
         name="voc",

@@ -21,7 +21,8 @@
     `-- InputError               one input, recorded, the job goes on
         |-- LoadError            the file cannot be read
         |-- ContractError        the content is not what the encoder takes
-        `-- ScopeError           no installed model was made for this kind of image
+        |-- ScopeError           no installed model was made for this kind of image
+        `-- EmptyError           there is nothing in it to look at, which is no failure
 """
 
 
@@ -109,3 +110,9 @@ class ScopeError(InputError):
     """No installed model was made for this kind of image."""
 
     status = "refused"
+
+
+class EmptyError(InputError):
+    """There is nothing in an input to look at: it is passed over and is no failure."""
+
+    status = "empty"

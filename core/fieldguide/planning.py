@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,10 @@ class Plan:
             batch_size=self.batch_size,
             workers=runtime.workers,
         )
-        with progress_bar(len(items), "image", shown=runtime.progress) as bar:
+        with (
+            closing(self.reader),
+            progress_bar(len(items), "image", shown=runtime.progress) as bar,
+        ):
             for batch in batches:
                 yield batch
                 bar.update(len(batch.rows))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from fieldguide.data.manifest_windows import place_columns
 from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.writers import write_result
@@ -140,11 +141,13 @@ class Predictions(Rows[Prediction]):
 
         Where a calibration has thresholds of findings, they are a column ``threshold``. Taxa have
         columns ``taxon_rank``, ``why``, ``common_name``, ``taxon_id`` and one for each rank of
-        their lineage; a prior brings ``probability_without_prior``.
+        their lineage; a prior brings ``probability_without_prior``. Rows that
+        mean a part of a file say which one, and around which box.
         """
         rows: list[dict[str, Any]] = []
         for prediction in self._rows:
             about = {"status": prediction.status, "reason": prediction.reason}
+            about |= place_columns(prediction.metadata)
             path = {"path": prediction.path}
             if not prediction.guesses:
                 rows.append({**path, "rank": None, "label": None, "probability": None, **about})
@@ -222,6 +225,7 @@ class StoreReport(Result):
         kept: rows that were there and unchanged.
         failed: path, status and reason of each input that could not be used.
         total: rows now in the store.
+        empty: how many inputs have nothing to look at, which is no failure.
     """
 
     kind = "embeddings"
@@ -232,6 +236,7 @@ class StoreReport(Result):
     total: int
     failed: tuple[Mapping[str, str], ...]
     provenance: Mapping[str, Any]
+    empty: int = 0
 
     def records(self) -> list[dict[str, Any]]:
         """Return one row for each input that failed."""

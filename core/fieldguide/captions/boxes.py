@@ -20,6 +20,11 @@ LEAST_INSIDE = 0.5
 """Of a box's area. A box with less in the image belongs to another image, or to another scale."""
 MAX_BOXES = 100_000
 """In one image; more is taken for a damaged file."""
+USUAL_CONFIDENCE = 0.2
+"""From which a detector's box counts, where the user names no other; MegaDetector 5 recommends it.
+
+Its files hold boxes of far less confidence, which are not objects.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Box:
         y_max_px: lower edge, not inside.
         area_px: pixels of its mask, where there is one.
         crowd: it stands for a group of unknown number; see COCO's ``iscrowd``.
+        confidence: 0 to 1, of the detector that drew it; None where a person did.
 
     Raises:
         LoadError: an edge is not a number, the size is not positive, or the label is empty.
@@ -46,6 +52,7 @@ class Box:
     y_max_px: float
     area_px: float | None = None
     crowd: bool = False
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no rectangle."""
@@ -56,6 +63,10 @@ class Box:
             raise LoadError(f"{self._name} has an edge that is no number. Correct it.")
         if self.x_max_px <= self.x_min_px or self.y_max_px <= self.y_min_px:
             raise LoadError(f"{self._name} has no size. Correct or remove it.")
+
+    def counts(self, confidence: float) -> bool:
+        """Return whether a person drew it, or a detector with at least that confidence."""
+        return self.confidence is None or self.confidence >= confidence
 
     @property
     def pixels(self) -> tuple[int, int, int, int]:
@@ -103,14 +114,28 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxFault:
+    """Why a detector's box cannot be used, and how sure the detector was of it, where it says."""
+
+    reason: str
+    confidence: float | None = None
+
+    def counts(self, confidence: float) -> bool:
+        """Return whether its box would have counted."""
+        return self.confidence is None or self.confidence >= confidence
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotatedImage:
     """An image and all objects in it.
 
     Attributes:
         path: of the image, as the annotation or the folder of images has it.
         source: the annotation: its file, and the image's id where the file has many.
-        boxes: every object; an image with one that cannot be used is left out as a whole, since
-            any count without it would be wrong.
+        boxes: every object; where people drew them, an image with one that cannot be used is left
+            out as a whole, since any count without it would be wrong.
+        faults: of a detector's boxes that cannot be used.
+        meant: labels of the boxes that are cut out where the user names none; empty for all.
     """
 
     path: str
@@ -118,6 +143,8 @@ class AnnotatedImage:
     height_px: int
     boxes: tuple[Box, ...]
     source: str
+    faults: tuple[BoxFault, ...] = ()
+    meant: tuple[str, ...] = ()
 
 
 @dataclass

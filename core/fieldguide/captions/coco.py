@@ -2,7 +2,8 @@
 
 Lin et al. 2014, "Microsoft COCO: Common Objects in Context" (arXiv:1405.0312). ``bbox`` is left,
 top, width and height in edges. One annotation is one object, also where its mask has several
-parts. ``iscrowd`` stands for a group that was not counted, in COCO more than ten.
+parts. ``iscrowd`` stands for a group that was not counted, in COCO more than ten. A ``score``, as
+COCO's result files have it, is the confidence of a detector.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.captions.annotation_text import number, read_json, take, whole_number
+from fieldguide.captions.annotation_text import number, read_json, read_text, take, whole_number
 from fieldguide.captions.boxes import AnnotatedImage, Annotations, Box, annotated_image
 from fieldguide.captions.image_places import named_image
 from fieldguide.captions.polygons import polygon_box
@@ -74,6 +75,12 @@ def read_coco(
     return found
 
 
+def is_coco(path: Path) -> bool:
+    """Return whether a JSON file has the parts of this format."""
+    text = read_text(path)
+    return all(f'"{name}"' in text for name in _PARTS)
+
+
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
@@ -127,7 +134,8 @@ class _Reader:
         crowd = record.get("iscrowd") in (1, True)
         box = _outline(record, label, size_px)
         area = box.area_px if record.get("area") is None else number(record["area"], "area")
-        return replace(box, area_px=area, crowd=crowd)
+        score = None if record.get("score") is None else number(record["score"], "score")
+        return replace(box, area_px=area, crowd=crowd, confidence=score)
 
 
 def _outline(record: Mapping[str, Any], label: str, size_px: tuple[int, int]) -> Box:

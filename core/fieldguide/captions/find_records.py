@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.captions.boxes import USUAL_CONFIDENCE, Annotations
 from fieldguide.captions.yolo import CLASS_FILES
 from fieldguide.data.files import is_folder
 from fieldguide.data.inputs import find_items, read_manifest
@@ -19,7 +20,6 @@ from fieldguide.specs import AnnotationReaderSpec, LoaderSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fieldguide.captions.boxes import Annotations
     from fieldguide.captions.class_lists import ClassList
     from fieldguide.data.inputs import Item
     from fieldguide.plugins import Catalog
@@ -37,24 +37,30 @@ class Records:
         skipped: image or annotation, and why it cannot be used.
         annotated: whether any row is from an annotation.
         has_files: whether any input is an annotation file, also one that cannot be used.
+        annotations: what each annotation file holds.
     """
 
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     annotated: bool = False
     has_files: bool = False
+    annotations: list[Annotations] = field(default_factory=list)
 
     def add(self, found: Annotations) -> None:
-        """Take in the images of one annotation file."""
+        """Take in the images of one annotation file, without boxes of little confidence."""
         self.annotated = True
+        self.annotations.append(found)
         self.skipped += found.skipped
         for image in found.images:
+            if lost := [fault for fault in image.faults if fault.counts(USUAL_CONFIDENCE)]:
+                self.skipped.append((image.source, lost[0].reason))
+                continue
             self.rows.append({
                 "path": image.path,
                 "source": image.source,
                 "width": image.width_px,
                 "height": image.height_px,
-                "boxes": image.boxes,
+                "boxes": tuple(box for box in image.boxes if box.counts(USUAL_CONFIDENCE)),
                 "labels": found.labels,
                 "plurals": found.plurals,
             })  # fmt: skip
@@ -157,6 +163,7 @@ class AnnotationSearch:
             read = chosen[suffix].load()
             records.add(read(item.path, classes=self.classes, images=self.images))
         except LoadError as error:
+            records.annotations.append(Annotations(skipped=[(item.name, str(error))]))
             records.skipped.append((item.name, str(error)))
 
     def _reader(self, suffix: str, paths: Sequence[Path]) -> AnnotationReaderSpec:

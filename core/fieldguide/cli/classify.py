@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fieldguide.cli import options, screen, taxa_options
+from fieldguide.cli import boxes, options, screen, taxa_options
 from fieldguide.cli.better_model import say_better_model
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NO_REPORT = "--report is for files that are classified by their windows: name a --window."
 COLUMNS = ("path", "rank", "label", "probability", "status", "reason")
+PLACE_COLUMNS = ("row_px", "column_px", "height_px", "width_px")
 MORE_COLUMNS = ("threshold", "taxon_rank", "probability_without_prior", "common_name", "why")
 
 
@@ -45,6 +46,7 @@ MORE_COLUMNS = ("threshold", "taxon_rank", "probability_without_prior", "common_
               help="By windows: what became of each file and why: .csv .json .parquet")  # fmt: skip
 @options.calibration_option
 @options.output_option
+@boxes.box_options
 @options.domain_options
 @options.adapter_options
 @options.run_options
@@ -61,9 +63,13 @@ def classify(
     Slides, and other files with --window, are classified by their windows, whose vectors are kept:
     a killed run goes on, other labels take seconds, and several processes may share a list.
 
+    With --boxes, each animal that a detector found is a row with its place; see
+    docs/several_animals.md.
+
     \b
     fieldguide classify photos/ --label cat --label dog
     fieldguide classify scenes/ --domain remote_sensing --classes aid -o sheet.html
+    fieldguide classify photos/ --boxes md.json --labels species.txt -o animals.csv
     fieldguide classify mosaic.png --label forest --label water --window 224 --report run.csv
     fieldguide classify photos/ --domain biodiversity --clade Insecta --confidence 0.8
     """
@@ -72,7 +78,7 @@ def classify(
 
     _check_outputs(guide, output, report, settings["window"])
     predictions = guide.classify(
-        list(inputs),
+        boxes.boxed_inputs(inputs, settings),
         **_asked(guide, settings),
         thumbnails=output is not None and output.suffix.lower() in (".html", ".htm"),
         window=settings["window"],
@@ -80,7 +86,8 @@ def classify(
         pool=None if pool_top is None else TopK(pool_top),
         vectors=settings["vectors"],
     )
-    failed = [(row.path, row.status, row.reason) for row in predictions if not row.guesses]
+    failed = [(row.path, row.status, row.reason) for row in predictions if not row.guesses
+              and row.status != screen.EMPTY]  # fmt: skip
     if output is None:
         screen.print_table(rows := predictions.records(), _columns(rows))
     else:
@@ -109,8 +116,10 @@ def _asked(guide: Guide, settings: dict[str, Any]) -> dict[str, Any]:
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the columns that the screen shows: those of every job, and those that this one has."""
-    more = [name for name in MORE_COLUMNS if any(name in row for row in rows)]
-    return (*COLUMNS[:4], *more, *COLUMNS[4:])
+    known = {name for row in rows for name in row}
+    place = [name for name in PLACE_COLUMNS if name in known]
+    more = [name for name in MORE_COLUMNS if name in known]
+    return (COLUMNS[0], *place, *COLUMNS[1:4], *more, *COLUMNS[4:])
 
 
 def _say(

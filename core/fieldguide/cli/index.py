@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fieldguide.cli import options, screen
+from fieldguide.cli import boxes, options, screen
 from fieldguide.cli.better_model import say_better_model
 
 
@@ -21,6 +21,7 @@ from fieldguide.cli.better_model import say_better_model
 @click.option("--overlap", type=click.FloatRange(0, 0.9),
               help="Of neighbouring windows; else 0.5.")  # fmt: skip
 @click.option("--remove", metavar="WHERE", help="Remove the rows that fit, instead of adding.")
+@boxes.box_options
 @options.domain_options
 @options.adapter_options
 @options.run_options
@@ -44,7 +45,7 @@ def index(
     if not inputs:
         raise click.UsageError("Name images to index, or --remove WHERE.")
     made = options.make_guide(settings, output).index(
-        list(inputs), output, windows=windows, overlap=overlap
+        boxes.boxed_inputs(inputs, settings), output, windows=windows, overlap=overlap
     )
     report = made.report
     if report is None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fieldguide.results import StoreReport
 
 ALL_DONE, NONE_USABLE, SOME_SKIPPED = 0, 1, 3
+EMPTY = "empty"
+"""Status of a row in which there is nothing to look at; it is no failure."""
 GAP = "  "
 REASONS_SHOWN = 5
 MAX_SHOWN = 4000
@@ -67,7 +69,7 @@ def print_failures(failed: Iterable[tuple[str, str, str]]) -> None:
 def summary_line(statuses: Iterable[str]) -> str:
     """Return a line such as "12 ok, 2 skipped"."""
     counts = Counter(statuses)
-    order = ("ok", "out_of_scope", "skipped", "refused")
+    order = ("ok", "out_of_scope", EMPTY, "skipped", "refused")
     parts = [f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts[name]]
     return ", ".join(parts) or "nothing to do"
 
@@ -84,12 +86,13 @@ def end_store_job(report: StoreReport, verb: str, *, quiet: bool, strict: bool) 
     failed = len(report.failed)
     print_failures((row["path"], row["status"], row["reason"]) for row in report.failed)
     if not quiet:
+        empty = f"{report.empty} empty, " if report.empty else ""
         click.echo(
-            f"{report.added} {verb}, {report.kept} kept, {failed} failed; "
+            f"{report.added} {verb}, {report.kept} kept, {empty}{failed} failed; "
             f"{report.total} vectors in {report.target}",
             err=True,
         )
-    total = report.added + report.kept + failed
+    total = report.added + report.kept + report.empty + failed
     raise click.exceptions.Exit(exit_code(total, failed, strict=strict))
 
 

@@ -37,7 +37,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by its EXIF orientation."""
-_FIRST_ON_ITS_SIDE = 5
+_ON_ITS_SIDE = (5, 6, 7, 8)
+_PNG_SECOND_CHUNK = 33
+"""Its first byte: behind the signature and the header with its checksum."""
 _BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     EOFError, AssertionError, RuntimeError, MemoryError, struct.error,
@@ -105,16 +107,30 @@ def image_size_px(path: Path) -> tuple[int, int]:
         if (stated := _png_size_px(path)) is not None:
             return stated
         with Image.open(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_ON_ITS_SIDE
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE
             return image.size[::-1] if turned else image.size
 
 
 def _png_size_px(path: Path) -> tuple[int, int] | None:
-    """Return the size that a PNG's first bytes state; scenes of 400 megapixels come as PNG."""
+    """Return the upright size that a PNG states before its pixels.
+
+    Scenes of 400 megapixels come as PNG, and Pillow would decode one to tell its orientation.
+    """
     with path.open("rb") as stream:
         head = stream.read(24)
-    is_png = head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR" and len(head) == 24
-    return struct.unpack(">II", head[16:24]) if is_png else None
+        if not (head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR" and len(head) == 24):
+            return None
+        width, height = struct.unpack(">II", head[16:24])
+        stream.seek(_PNG_SECOND_CHUNK)
+        while len(chunk := stream.read(8)) == 8 and chunk[4:] not in (b"IDAT", b"IEND"):
+            length = int.from_bytes(chunk[:4], "big")
+            if chunk[4:] == b"eXIf":
+                exif = Image.Exif()
+                exif.load(stream.read(length))
+                turned = exif.get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE
+                return (height, width) if turned else (width, height)
+            stream.seek(length + 4, 1)  # the content and its checksum
+    return width, height
 
 
 def read_numbers(path: Path) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from fieldguide.data.files import exists, files_of, is_folder, is_link, reached
 from fieldguide.data.in_memory import KINDS, fingerprint_in_memory
@@ -37,6 +37,7 @@ class Item:
         metadata: the other columns of its manifest row.
         fault: why it cannot even be looked for, or None.
         window: the part of the file that is meant; None for all of it.
+        nothing: why there is nothing in it to look at, which is no failure; or None.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Item:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     fault: str | None = None
     window: Window | None = None
+    nothing: str | None = None
 
     def fingerprint(self) -> str:
         """Return what changes when the content does: sizes and times, or a hash in memory.
@@ -60,13 +62,27 @@ class Item:
         return text if len(stats) == 1 else hashlib.sha256(text.encode()).hexdigest()
 
 
+@runtime_checkable
+class KnowsItems(Protocol):
+    """An input that is more than a file: what a box file finds in images, for one."""
+
+    def as_items(self, loaders: Sequence[LoaderSpec], roots: Sequence[Path]) -> Iterable[Item]:
+        """Return its items; arguments as of :func:`find_items`.
+
+        Raises:
+            UsageError: there are none, or they cannot be found.
+        """
+        ...
+
+
 def find_items(
     inputs: Any, loaders: Sequence[LoaderSpec], roots: Sequence[Path] = ()
 ) -> list[Item]:
     """Expand what the user named, in a stable order, each item once.
 
     Args:
-        inputs: a path, glob, Pillow image, array, Sample, or an iterable of these.
+        inputs: a path, glob, Pillow image, array, Sample, something that knows its own items, or
+            an iterable of these.
         loaders: the readers whose suffixes are looked for in folders.
         roots: folders that manifests may name files of, beside their own and the current one.
 
@@ -121,6 +137,9 @@ def _as_iterable(inputs: Any) -> Iterable[Any]:
 def _expand(entry: Any, search: _Search, position: int) -> Iterator[Item]:
     if isinstance(entry, tuple) and entry:  # a data set of (image, label)
         entry = entry[0]
+    if isinstance(entry, KnowsItems):
+        yield from entry.as_items(search.loaders, search.roots)
+        return
     if isinstance(entry, KINDS):
         yield Item(f"memory:{position}", f"image_{position}", image=entry)
         return

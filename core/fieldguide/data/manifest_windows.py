@@ -14,11 +14,25 @@ COLUMNS = ("row_px", "column_px", "height_px", "width_px")
 VOLUME_COLUMNS = ("x_vox", "y_vox", "z_vox", "x_size_vox", "y_size_vox", "z_size_vox")
 """Of a part of a volume: its first voxel and its sides."""
 
+BOX_COLUMNS = (
+    *("box_label", "box_confidence", "box_index"),
+    *("box_row_px", "box_column_px", "box_height_px", "box_width_px"),
+)
+"""Of a part that was cut around a box: what a detector or a person drew."""
+
 
 def columns_of(window: Window) -> dict[str, int]:
     """Return a window as its columns: four of a picture, six of a volume."""
     names = COLUMNS if len(window.start_px) == len(COLUMNS) // 2 else VOLUME_COLUMNS
     return dict(zip(names, (*window.start_px, *window.size_px), strict=True))
+
+
+def place_columns(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a row that say which part of a file it means; none for a whole file."""
+    for names in (COLUMNS, VOLUME_COLUMNS):
+        if names[0] in metadata:
+            return {n: metadata[n] for n in (*names, *BOX_COLUMNS) if n in metadata}
+    return {}
 
 
 def window_id(of: str, window: Window) -> str:

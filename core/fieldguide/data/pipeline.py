@@ -17,8 +17,9 @@ from PIL import Image
 from fieldguide.data.files import is_folder, require_file
 from fieldguide.data.in_memory import sample_in_memory
 from fieldguide.data.inputs import Item, loader_of
+from fieldguide.data.shared_sources import SharedSources
 from fieldguide.data.windows import load_part
-from fieldguide.errors import FieldguideError, InputError, LoadError
+from fieldguide.errors import EmptyError, FieldguideError, InputError, LoadError
 from fieldguide.samples import RGB, SRGB8, Loader, Sample
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ class Row:
     """What became of one item.
 
     Attributes:
-        status: "ok", "skipped" (unreadable or empty), "refused" (readable, but not what the
-            model was made for) or "out_of_scope" (done on the user's word).
+        status: "ok", "skipped" (unreadable), "refused" (readable, but not what the model was made
+            for), "out_of_scope" (done on the user's word) or "empty" (nothing to look at; no
+            failure).
         reason: why it is not ok, or which repairs were made and what could not be known.
         metadata: from the file and from the manifest; the manifest's wins.
         thumbnail: a small JPEG, where it was asked for.
@@ -110,6 +112,7 @@ class Reader:
         thumbnails: whether rows carry one.
         private: keeps names and facts that are not to be shown out of rows; None where all may be.
         elsewhere: the options with which a file is read, for where it is not: --domain medical.
+        sources: files of which parts are read.
     """
 
     loaders: dict[str, Loader]
@@ -124,6 +127,7 @@ class Reader:
     private: PrivateNames | None = None
     normaliser: Normaliser | None = None
     elsewhere: Callable[[Item], Sequence[str]] | None = None
+    sources: SharedSources = field(default_factory=SharedSources)
 
     def for_windows(self, whole: Sample) -> Reader:
         """Return what reads the windows of a source, judged by what it shows as a whole.
@@ -166,11 +170,15 @@ class Reader:
 
         Raises:
             LoadError: it cannot be read, or no loader of this modality reads such files.
+            EmptyError: there is nothing in it to look at.
         """
         if item.fault is not None:
             raise LoadError(item.fault)
+        if item.nothing is not None:
+            raise EmptyError(item.nothing)
         if item.path is None:
-            return sample_in_memory(item.image)
+            in_part = item.window is not None
+            return load_part(item, self) if in_part else sample_in_memory(item.image)
         if not is_folder(item.path):
             require_file(item.path)  # a pipe would be waited for, by whatever loader
         spec = loader_of(item, self.specs)

@@ -134,3 +134,8 @@ class RoutedReader:
     def read(self, item: Item) -> tuple[Row, NDArray[np.uint8] | None]:
         """Read one item."""
         return self.readers[self.modality_of[item.id]].read(item)
+
+    def close(self) -> None:
+        """Close the files of which parts were read."""
+        for reader in self.readers.values():
+            reader.sources.close()

@@ -15,7 +15,7 @@ import numpy as np
 from fieldguide.data.files import exists, utf8_text
 from fieldguide.data.inputs import Item
 from fieldguide.data.pipeline import Batch, Row
-from fieldguide.errors import LoadError
+from fieldguide.errors import EmptyError, LoadError
 from fieldguide.models.embeddings import Embeddings
 
 if TYPE_CHECKING:
@@ -42,11 +42,18 @@ class VectorSink(Protocol):
 
 @dataclass
 class Filled:
-    """What a job did: how many rows it added and kept, and the rows that failed."""
+    """What a job did: how many rows it added, kept and found empty, and the rows that failed."""
 
     added: int = 0
     kept: int = 0
+    empty: int = 0
     failed: list[Row] = field(default_factory=list)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take in rows without a vector: empty ones are counted, others recorded."""
+        failed = [row for row in rows if row.status != EmptyError.status]
+        self.empty += len(rows) - len(failed)
+        self.failed += [replace(row, thumbnail=None) for row in failed]
 
 
 @dataclass
@@ -119,7 +126,7 @@ def fill(
     pending = _Pending()
     try:
         for batch in encode(todo):
-            report.failed.extend(replace(row, thumbnail=None) for row in batch.failed)
+            report.add(batch.failed)
             if batch.embeddings is not None:
                 pending.batches.append((batch.encoded, batch.embeddings))
             if pending.batches and pending.is_due:

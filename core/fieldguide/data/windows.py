@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.data.image_windows import WindowedImage
+from fieldguide.data.in_memory import sample_in_memory
 from fieldguide.data.inputs import Item, loader_of
 from fieldguide.data.manifest_windows import COLUMNS, columns_of, window_id
 from fieldguide.errors import LoadError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 EMPTY = "empty"
 """Status of a window with too few valid pixels: it is passed over and is no failure."""
+INHERITED = ("captured_at", "latitude_deg", "longitude_deg")
+"""Facts of a file that hold for its parts."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,16 @@ class WindowReader:
 def load_part(item: Item, reader: Reader) -> Sample:
     """Return the sample of the part of a file that an item means, with its place.
 
+    A file stays open for the next item: rows of one file follow each other.
+
     Raises:
         LoadError: the file cannot be read, has no windows, or the part is not inside it.
     """
-    with open_windowed(item, reader) as source:
-        window = item.window
-        if window is None:
-            raise LoadError("no window of it is meant. Report this to the plugin's author.")
+    window = item.window
+    if window is None:
+        raise LoadError("no window of it is meant. Report this to the plugin's author.")
+    key = item.path if item.path is not None else id(item.image)
+    with reader.sources.open(key, lambda: open_windowed(item, reader)) as source:
         parts = zip(window.start_px, window.size_px, source.size_px, strict=True)
         if any(start + length > whole for start, length, whole in parts):
             raise LoadError(
@@ -102,7 +109,12 @@ def load_part(item: Item, reader: Reader) -> Sample:
             )
         needed = window.size_px if reader.contract is None else reader.contract.size_px
         sample = source.read(window, max(needed))
-        return replace(sample, metadata=place_of(window, source))
+        return replace(sample, metadata=_inherited(source) | place_of(window, source))
+
+
+def _inherited(source: Windowed) -> dict[str, Any]:
+    """Return what a file says of itself that is as true of any part of it."""
+    return {name: source.metadata[name] for name in INHERITED if name in source.metadata}
 
 
 def place_of(window: Window, source: Windowed) -> dict[str, Any]:
@@ -137,6 +149,9 @@ def open_windowed(item: Item, reader: Reader) -> Iterator[Windowed]:
     """
     if item.fault is not None:
         raise LoadError(item.fault)
+    if item.image is not None:
+        yield WindowedImage(sample_in_memory(item.image))
+        return
     spec = loader_of(item, reader.specs)
     if spec is None or item.path is None:
         raise reader.no_reader(item)

@@ -63,8 +63,9 @@ def report_stored(
         {"path": row.item.name, "status": row.status, "reason": row.reason} for row in filled.failed
     )
     facts = job_provenance(
-        guide, plan, {"added": filled.added, "kept": filled.kept, "total": total, "failed": failed}
-    )
+        guide, plan, {"added": filled.added, "kept": filled.kept, "total": total, "failed": failed,
+                      **({"empty": filled.empty} if filled.empty else {})}
+    )  # fmt: skip
     facts["rows_written_by"] = rows_written_by(target, plan.computing, filled)
     write_provenance(facts, target)
-    return StoreReport(str(target), filled.added, filled.kept, total, failed, facts)
+    return StoreReport(str(target), filled.added, filled.kept, total, failed, facts, filled.empty)

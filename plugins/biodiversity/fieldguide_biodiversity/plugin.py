@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fieldguide.hookspecs import hookimpl
-from fieldguide.specs import CaptionConverterSpec, DomainSpec, ModalitySpec
+from fieldguide.specs import (
+    AnnotationReaderSpec,
+    CaptionConverterSpec,
+    DomainSpec,
+    MethodSpec,
+    ModalitySpec,
+)
 from fieldguide_biodiversity.checklist_offers import (
     NAME_WRITERS,
     TAXONOMY_COMMANDS,
@@ -87,3 +93,15 @@ def register_commands() -> Iterable[CommandSpec]:
 def register_writers() -> Iterable[WriterSpec]:
     """Offer tables of results that only this domain has."""
     yield from NAME_WRITERS
+
+
+@hookimpl
+def register_methods() -> Iterable[MethodSpec]:
+    """Offer what camera traps' detectors write; ``docs/several_animals.md``."""
+    yield AnnotationReaderSpec(
+        name="megadetector",
+        summary="MegaDetector's batch results: boxes of animals, people and vehicles",
+        target="fieldguide_biodiversity.megadetector:read_megadetector",
+        suffixes=(".json",),
+        recognizes="fieldguide_biodiversity.megadetector:is_megadetector",
+    )
