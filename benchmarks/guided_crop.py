@@ -13,28 +13,38 @@ import argparse
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 import fieldguide as fg
+from fieldguide.benchmarks.vectors import encode_all
 from fieldguide.data.inputs import Item
 from fieldguide.data.pipeline import Row
 from fieldguide.zeroshot.box_proposers import SlidingWindows
-from fieldguide.zeroshot.guided_crop import GuidedCrop, GuidedCropClassifier, Look
+from fieldguide.zeroshot.guided_crop import GuidedCrop, GuidedCropClassifier, Look, Pixels
 from fieldguide.zeroshot.look_again import WindowEyes, upright_size_px
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fieldguide.models.embeddings import Embeddings
+    from fieldguide.samples import Window
+    from fieldguide.zeroshot.guided_crop import LookAgain
+
 AREAS = (0.02, 0.05, 0.10, 0.30)
+EVERY = 1000
 
 
 class TrueBox:
     """Proposes where the fish was pasted."""
 
     def __init__(self) -> None:
-        self.boxes: dict[str, tuple[int, int, int, int]] = {}
+        self.boxes: dict[str, Pixels] = {}
 
-    def propose(self, look: Look) -> tuple[int, int, int, int] | None:
+    def propose(self, look: Look) -> Pixels | None:
+        """Return the box of an image by its id."""
         return self.boxes.get(look.item.id)
 
 
@@ -52,64 +62,74 @@ def pasted(fish: Image.Image, photo: Image.Image, area: float, chance: random.Ra
     return image, (left, top, left + width - 1, top + height - 1)
 
 
+def make_images(
+    manifest: Path, photos: Path, area: float, count: int, truth: TrueBox
+) -> tuple[list[Item], list[str]]:
+    """Return images with one fish each, and which fish that is."""
+    chance = random.Random(f"{area}")
+    lines = map(json.loads, manifest.read_text().splitlines())
+    rows = [row for row in lines if row["split"] == "test"]
+    places = sorted(photos.iterdir())
+    items, labels = [], []
+    for number in range(count):
+        row = chance.choice(rows)
+        fish = Image.open(manifest.parent / row["image"]).convert("RGB")
+        photo = Image.open(chance.choice(places)).convert("RGB")
+        image, box = pasted(fish, photo, area, chance)
+        items.append(Item(f"{area}:{number}", f"{area}:{number}", image=image))
+        labels.append(row["label"])
+        truth.boxes[items[-1].id] = box
+    return items, labels
+
+
+def kept(eyes: WindowEyes) -> LookAgain:
+    """Return eyes that look at the same window once: the ways share most of them."""
+    seen: dict[Any, Any] = {}
+
+    def look(item: Item, windows: Sequence[Window]) -> Embeddings | None:
+        key = (item.id, tuple(windows))
+        if key not in seen:
+            seen[key] = eyes(item, windows)
+        return seen[key]
+
+    return look
+
+
 def main() -> None:
+    """Print the accuracy of each way, by the share of the image that the fish covers."""
     parser = argparse.ArgumentParser()
     parser.add_argument("manifest", type=Path)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--per-bin", type=int, default=40)
+    parser.add_argument("--area", type=float, action="append")
+    parser.add_argument("--side", type=float, action="append")
     arguments = parser.parse_args()
-    chance = random.Random(0)
-    lines = map(json.loads, arguments.manifest.read_text().splitlines())
-    rows = [row for row in lines if row["split"] == "test"]
-    photos = sorted(arguments.photos.iterdir())
-    guide = fg.guide("biodiversity", modality="underwater_fish", device="cpu")
     truth = TrueBox()
-    made: dict[float, list[tuple[Item, str]]] = {}
-    for area in AREAS:
-        made[area] = []
-        for number in range(arguments.per_bin):
-            row = chance.choice(rows)
-            fish = Image.open(arguments.manifest.parent / row["image"]).convert("RGB")
-            photo = Image.open(chance.choice(photos)).convert("RGB")
-            image, box = pasted(fish, photo, area, chance)
-            item = Item(f"{area}:{number}", f"{area}:{number}", image=image)
-            truth.boxes[item.id] = box
-            made[area].append((item, row["label"]))
-    items = [item for own in made.values() for item, _ in own]
-    plan = guide.planner.plan(items, thumbnails=False)
-    plain = guide.classifier(plan, None, classes="fish4knowledge")
-    eyes = WindowEyes(plan.reader.readers["underwater_fish"], plan.encoder, 32, 2)
+    windows = SlidingWindows(tuple(arguments.side or SlidingWindows().sides))
     ways = {
-        "windows": GuidedCrop(SlidingWindows()),
-        "windows, crops alone": GuidedCrop(SlidingWindows(), weight=1.0),
-        "windows, top 23": GuidedCrop(SlidingWindows(), top=23, weight=1.0),
+        "windows": GuidedCrop(windows),
+        "windows, crops alone": GuidedCrop(windows, weight=1.0),
+        "windows, all labels, crops alone": GuidedCrop(windows, weight=1.0, top=EVERY),
         "true box": GuidedCrop(truth),
         "true box, crops alone": GuidedCrop(truth, weight=1.0),
-        "true box, top 23, margin 0": GuidedCrop(truth, (0.0,), weight=1.0, top=23),
+        "true box, all labels, margin 0, crops alone": GuidedCrop(truth, (0.0,), EVERY, 1.0),
     }
-    cache: dict[Any, Any] = {}
-
-    def look(item: Item, windows: Any) -> Any:
-        key = (item.id, tuple(windows))
-        if key not in cache:
-            cache[key] = eyes(item, windows)
-        return cache[key]
-
-    for area, own in made.items():
-        batches = list(guide.encode([item for item, _ in own], plan))
-        vectors = batches[0].embeddings
-        vectors = type(vectors)(
-            np.concatenate([b.embeddings.vectors for b in batches]), vectors.space
+    guide = fg.guide("biodiversity", modality="underwater_fish", device="cpu")
+    for area in arguments.area or AREAS:
+        items, labels = make_images(
+            arguments.manifest, arguments.photos, area, arguments.per_bin, truth
         )
-        labels = np.array([label for _, label in own])
-        names = np.array(plain.labels)
-        right = (names[plain.logits(vectors).argmax(axis=1)] == labels).mean()
-        print(f"area {area:.0%}: plain {right:.1%}", flush=True)
+        plan = guide.planner.plan(items, thumbnails=False)
+        plain = guide.classifier(plan, None, classes="fish4knowledge")
+        look = kept(WindowEyes(plan.reader.readers["underwater_fish"], plan.encoder, 32, 2))
+        vectors = encode_all(guide, items).embeddings
+        names, rows = np.array(plain.labels), [Row(item) for item in items]
+        right = names[plain.logits(vectors).argmax(axis=1)] == labels
+        print(f"area {area:.0%}, {len(items)} images: plain {right.mean():.1%}", flush=True)
         for name, guided in ways.items():
-            made_of = GuidedCropClassifier(plain, guided, upright_size_px, look)
-            found = made_of.logits_of_rows(vectors, [Row(item) for item, _ in own])
-            right = (names[found.argmax(axis=1)] == labels).mean()
-            print(f"    {name}: {right:.1%}", flush=True)
+            made = GuidedCropClassifier(plain, guided, upright_size_px, look)
+            right = names[made.logits_of_rows(vectors, rows).argmax(axis=1)] == labels
+            print(f"    {name}: {right.mean():.1%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from fieldguide.zeroshot.by_windows import WindowJob, choose_cut
 from fieldguide.zeroshot.choose import Asked, Classifier, make_classifier, named_calibration
 from fieldguide.zeroshot.class_sets import load_class_set
 from fieldguide.zeroshot.classify import check_range, classify_batches, label_answerer
+from fieldguide.zeroshot.look_again import about_guided, look_again_by, require_images
 from fieldguide.zeroshot.name_taxa import name_taxa, refuse_beside_taxa
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from fieldguide.tuning.adapter import Adapter
     from fieldguide.tuning.training.run import Outcome
     from fieldguide.zeroshot.calibration import Calibration
+    from fieldguide.zeroshot.guided_crop import GuidedCrop
     from fieldguide.zeroshot.taxa import Taxa
     from fieldguide.zeroshot.top_k_pooling import Pooling
 
@@ -173,6 +175,7 @@ class Guide:
         overlap: float | None = None,
         pool: Pooling | None = None,
         vectors: str | Path | None = None,
+        guided: GuidedCrop | None = None,
     ) -> Predictions:
         """Say which label fits each image best, or which findings it has.
 
@@ -181,8 +184,9 @@ class Guide:
         docs/findings.md.
 
         Args:
-            inputs: paths, globs, folders, manifests, Pillow images, arrays, Samples, or an
-                iterable of these; or one file of :meth:`embed`, whose vectors are used as they are.
+            inputs: paths, globs, folders, manifests, Pillow images, arrays, Samples, boxes of
+                :func:`fieldguide.crops`, or an iterable of these; or one file of :meth:`embed`,
+                whose vectors are used as they are.
             labels: two or more labels; by default those of the adapter, where it has any.
             classes: in place of labels, the name of a class set or a YAML file.
             taxa: in place of labels, taxa of a tree: see :func:`fieldguide.taxa`. They say
@@ -200,6 +204,7 @@ class Guide:
             pool: makes one score of those of windows; by default ``TopK(10)``.
             vectors: the folder in which ``FILE.windows`` keeps the vectors of windows, as for
                 :meth:`locate`. By default the current one.
+            guided: look at each image again, for small objects; see docs/several_animals.md.
 
         Returns:
             One prediction an input, in their order; one that failed carries the reason. By windows
@@ -211,17 +216,21 @@ class Guide:
         check_range(threshold, top)
         plan, items, batches = images_or_vectors(self, inputs, thumbnails=thumbnails)
         cut = choose_cut(plan, items, window=window, overlap=overlap, pool=pool, folder=vectors)
+        require_images(guided, items, cut)
         if taxa is not None:
             refuse_beside_taxa(labels, classes, calibration, cut)
-            return name_taxa(self, plan, taxa, batches)
+            return name_taxa(self, plan, taxa, batches, guided)
         classifier = self.classifier(
             plan, labels, classes=classes, templates=templates, calibration=calibration
         )
         if cut is not None:
             return WindowJob(self, plan, classifier, cut, top, threshold).run(items or [])
-        rows = list(classify_batches(batches, label_answerer(classifier, top, threshold)))
+        answerer = label_answerer(classifier, top, threshold)
+        looking = look_again_by(answerer, guided, plan, self.runtime)
+        rows = list(classify_batches(batches, looking))
         offered = [] if classifier is None else list(classifier.labels)
-        return Predictions(rows, self.provenance(plan, labels=offered, threshold=threshold))
+        about = {"labels": offered, "threshold": threshold, **about_guided(guided)}
+        return Predictions(rows, self.provenance(plan, **about))
 
     @names_kept_out
     def embed(self, inputs: Any, output: str | Path) -> StoreReport:

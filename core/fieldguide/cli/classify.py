@@ -47,6 +47,7 @@ MORE_COLUMNS = ("threshold", "taxon_rank", "probability_without_prior", "common_
 @options.calibration_option
 @options.output_option
 @boxes.box_options
+@boxes.guided_option
 @options.domain_options
 @options.adapter_options
 @options.run_options
@@ -85,6 +86,7 @@ def classify(
         overlap=settings["overlap"],
         pool=None if pool_top is None else TopK(pool_top),
         vectors=settings["vectors"],
+        guided=boxes.guidance(inputs, settings),
     )
     failed = [(row.path, row.status, row.reason) for row in predictions if not row.guesses
               and row.status != screen.EMPTY]  # fmt: skip

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fieldguide.data.box_files import absolute, read_boxes, root_of
+from fieldguide.data.crops import Cutting
 from fieldguide.errors import UsageError
 from fieldguide.localization.grid import WindowGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from fieldguide.captions.boxes import Box
+    from fieldguide.captions.boxes import AnnotatedImage
     from fieldguide.samples import Window
     from fieldguide.zeroshot.guided_crop import Look, Pixels
 
@@ -67,16 +70,37 @@ class KnownBoxes:
     """Proposes the box that a detector is surest of.
 
     Attributes:
-        boxes: of each image, by its absolute path.
+        images: with their boxes, by absolute path.
+        cutting: which boxes come into question; its margin is not used.
     """
 
-    boxes: Mapping[str, Sequence[Box]] = field(default_factory=dict)
+    images: Mapping[str, AnnotatedImage] = field(default_factory=dict)
+    cutting: Cutting = field(default_factory=Cutting)
 
     def propose(self, look: Look) -> Pixels | None:
-        """Return the surest box of an image; None where it has none."""
-        from fieldguide.data.box_files import absolute
-
-        known = self.boxes.get(absolute(look.item.path), ())
-        if not known:
+        """Return the surest box of an image; None where it has none of its own size."""
+        known = self.images.get(absolute(look.item.path))
+        if known is None or (known.height_px, known.width_px) != look.size_px:
             return None
-        return max(known, key=lambda box: 1.0 if box.confidence is None else box.confidence).pixels
+        counting = [box for box in known.boxes if self.cutting.counts(box, known.meant)]
+        if not counting:
+            return None
+        return max(counting, key=lambda b: 1.0 if b.confidence is None else b.confidence).pixels
+
+
+def known_boxes(
+    boxes: str | Path, images: Any = None, cutting: Cutting | None = None
+) -> KnownBoxes:
+    """Return the boxes of a file as what guides crops.
+
+    Args:
+        boxes: a file or folder of a format that ``fieldguide captions`` reads.
+        images: the inputs that are to be classified; see :func:`fieldguide.data.crops.crops`.
+        cutting: which boxes come into question; by default those of usual confidence.
+
+    Raises:
+        UsageError: there is no such file, or it holds no boxes.
+    """
+    found = read_boxes(Path(boxes), root_of(images))
+    alone = {place: own[0] for place, own in found.images.items() if len(own) == 1}
+    return KnownBoxes(alone, cutting or Cutting())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fieldguide.data.pipeline import Batch, Row
     from fieldguide.models.embeddings import Embeddings
     from fieldguide.zeroshot.choose import Classifier
+    from fieldguide.zeroshot.guided_crop import LooksAgain
 
 
 USUAL_TOP = 5
@@ -36,15 +37,24 @@ class Answerer(Protocol):
 
 @dataclass(frozen=True)
 class LabelAnswerer:
-    """Answers by a classifier of labels or findings."""
+    """Answers by a classifier of labels or findings.
+
+    Attributes:
+        classifier: by the vectors of images.
+        answer: how its numbers become what is said.
+        again: looks at images again, and not only at their vectors; None for no second look.
+    """
 
     classifier: Classifier
     answer: OneHolds | EachHolds
+    again: LooksAgain | None = None
 
     def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
         """Return the guesses of N images, best first; see :class:`Answerer`."""
-        del rows
-        found = self.classifier.probabilities(embeddings)
+        if self.again is None:
+            found = self.classifier.probabilities(embeddings)
+        else:
+            found = softmax(self.again.logits_of_rows(embeddings, rows))
         return [self.answer.guesses(p, self.classifier.labels) for p in found]
 
 

@@ -19,7 +19,6 @@ from scipy.special import logsumexp
 from fieldguide.data.crop_geometry import enlarged_to_image, whole_picture
 from fieldguide.errors import UsageError
 from fieldguide.samples import Window
-from fieldguide.zeroshot.classifier import softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +51,14 @@ class Look:
     names: tuple[str, ...]
     whole: NDArray[np.float64]
     logits: Callable[[Sequence[Window]], NDArray[np.float64] | None]
+
+
+class LooksAgain(Protocol):
+    """Classifies images by looking at them again, and not only at their vectors."""
+
+    def logits_of_rows(self, images: Embeddings, rows: Sequence[Row]) -> NDArray[np.float64]:
+        """Return (N, C) logits of N images by their vectors and rows."""
+        ...
 
 
 class BoxProposer(Protocol):
@@ -122,14 +129,6 @@ class GuidedCropClassifier:
         """C labels."""
         return self.plain.labels
 
-    def logits(self, images: Embeddings) -> NDArray[np.float64]:
-        """Return (N, C) logits of images that are not looked at again."""
-        return self.plain.logits(images)
-
-    def probabilities(self, images: Embeddings) -> NDArray[np.floating]:
-        """Return (N, C) probabilities of images that are not looked at again."""
-        return self.plain.probabilities(images)
-
     def logits_of_rows(self, images: Embeddings, rows: Sequence[Row]) -> NDArray[np.float64]:
         """Return (N, C) logits of N images that are looked at again, where a box is found.
 
@@ -144,10 +143,6 @@ class GuidedCropClassifier:
         for place, row in enumerate(rows):
             logits[place] = self._guided(logits[place], row.item)
         return logits
-
-    def probabilities_of_rows(self, images: Embeddings, rows: Sequence[Row]) -> NDArray[np.float32]:
-        """Return (N, C) probabilities; see :meth:`logits_of_rows`."""
-        return softmax(self.logits_of_rows(images, rows))
 
     def _guided(self, whole: NDArray[np.float64], item: Item) -> NDArray[np.float64]:
         """Return the (C,) logits of one image by its (C,) logits as a whole."""

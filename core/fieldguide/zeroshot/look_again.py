@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from fieldguide.data.images import image_size_px
 from fieldguide.data.in_memory import sample_in_memory
 from fieldguide.data.manifest_windows import window_id
 from fieldguide.data.pipeline import encode_items
-from fieldguide.errors import LoadError
+from fieldguide.errors import LoadError, UsageError
 from fieldguide.models.embeddings import Embeddings
+from fieldguide.zeroshot.findings import FindingClassifier
+from fieldguide.zeroshot.guided_crop import GuidedCropClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +22,12 @@ if TYPE_CHECKING:
     from fieldguide.data.inputs import Item
     from fieldguide.data.pipeline import Reader
     from fieldguide.models.embeddings import Encoder
+    from fieldguide.planning import Plan
+    from fieldguide.runtime import Runtime
     from fieldguide.samples import Window
+    from fieldguide.zeroshot.classify import LabelAnswerer
+    from fieldguide.zeroshot.guided_crop import GuidedCrop
+    from fieldguide.zeroshot.taxa_answerer import TaxaAnswerer
 
 
 def upright_size_px(item: Item) -> tuple[int, int] | None:
@@ -65,7 +74,50 @@ class WindowEyes:
         return _joined([batch.embeddings for batch in batches if batch.embeddings is not None])
 
 
-def _joined(parts: Sequence[Embeddings]) -> Embeddings:
-    import numpy as np
+AnswererT = TypeVar("AnswererT", "LabelAnswerer", "TaxaAnswerer")
 
+
+def look_again_by(
+    answerer: AnswererT | None, guided: GuidedCrop | None, plan: Plan, runtime: Runtime
+) -> AnswererT | None:
+    """Return an answerer that looks at images again; the same one for no guidance.
+
+    Raises:
+        UsageError: the classifier judges findings, of which any number may be in an image.
+    """
+    if answerer is None or guided is None or plan.encoder is None or plan.modality is None:
+        return answerer
+    if isinstance(answerer.classifier, FindingClassifier):
+        raise UsageError("Guided crops look for one of some labels, not for findings. Leave them.")
+    reader = plan.reader.readers[plan.modality.name]
+    eyes = WindowEyes(reader, plan.encoder, plan.batch_size, runtime.workers)
+    made = GuidedCropClassifier(answerer.classifier, guided, upright_size_px, eyes)
+    return replace(answerer, again=made)
+
+
+def about_guided(guided: GuidedCrop | None) -> dict[str, Any]:
+    """Return what the record of a job says of guided crops."""
+    if guided is None:
+        return {}
+    return {
+        "guided_crop": {
+            "proposer": type(guided.proposer).__name__,
+            "margins": list(guided.margins),
+            "top": guided.top,
+            "weight": guided.weight,
+        }
+    }
+
+
+def require_images(guided: GuidedCrop | None, items: Sequence[Item] | None, cut: object) -> None:
+    """Raise UsageError where images should be looked at again that are not there, or in windows."""
+    if guided is None:
+        return
+    if items is None:
+        raise UsageError("Guided crops look at images again, and these are vectors. Name images.")
+    if cut is not None:
+        raise UsageError("Guided crops are of whole pictures. Leave --window or --guided-crop out.")
+
+
+def _joined(parts: Sequence[Embeddings]) -> Embeddings:
     return Embeddings(np.concatenate([part.vectors for part in parts]), parts[0].space)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fieldguide.errors import UsageError
 from fieldguide.results import Predictions
 from fieldguide.zeroshot.classify import classify_batches
+from fieldguide.zeroshot.look_again import about_guided, look_again_by
 from fieldguide.zeroshot.taxa_answerer import taxa_answerer
 
 if TYPE_CHECKING:
@@ -15,11 +16,25 @@ if TYPE_CHECKING:
     from fieldguide.data.pipeline import Batch
     from fieldguide.guides import Guide
     from fieldguide.planning import Plan
+    from fieldguide.zeroshot.guided_crop import GuidedCrop
     from fieldguide.zeroshot.taxa import Taxa
 
 
-def name_taxa(guide: Guide, plan: Plan, taxa: Taxa, batches: Iterable[Batch]) -> Predictions:
+def name_taxa(
+    guide: Guide,
+    plan: Plan,
+    taxa: Taxa,
+    batches: Iterable[Batch],
+    guided: GuidedCrop | None = None,
+) -> Predictions:
     """Return which taxa images show, one prediction a row.
+
+    Args:
+        guide: whose job it is.
+        plan: of the images.
+        taxa: what to choose from.
+        batches: rows with their vectors.
+        guided: how images are looked at again; None for not at all.
 
     Raises:
         UsageError: the answer does not fit the tree.
@@ -27,8 +42,10 @@ def name_taxa(guide: Guide, plan: Plan, taxa: Taxa, batches: Iterable[Batch]) ->
     """
     usual = plan.modality.templates if plan.modality else ("{}",)
     answerer = taxa_answerer(taxa, plan.encoder, usual)
-    rows = list(classify_batches(batches, answerer))
-    return Predictions(rows, guide.provenance(plan, labels=len(taxa), **taxa.about))
+    looking = look_again_by(answerer, guided, plan, guide.runtime)
+    rows = list(classify_batches(batches, looking))
+    about = {**taxa.about, **about_guided(guided)}
+    return Predictions(rows, guide.provenance(plan, labels=len(taxa), **about))
 
 
 def refuse_beside_taxa(labels: object, classes: object, calibration: object, cut: object) -> None:

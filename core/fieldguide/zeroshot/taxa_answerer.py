@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fieldguide.models.embeddings import Encoder
     from fieldguide.taxonomy.taxon import Taxon
     from fieldguide.zeroshot.choices import Choice, Chooser
+    from fieldguide.zeroshot.guided_crop import LooksAgain
     from fieldguide.zeroshot.none_of_these import NoneRule
     from fieldguide.zeroshot.taxa import Taxa
 
@@ -42,25 +43,29 @@ class TaxaAnswerer:
         taxa: what to choose from, and how to answer.
         classifier: with one label for each of the C taxa.
         none: when to say "none of these" first; None for never.
+        again: looks at images again, and not only at their vectors; None for no second look.
     """
 
     taxa: Taxa
     classifier: ZeroShotClassifier
     none: NoneRule | None = None
+    again: LooksAgain | None = None
 
     def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
         """Return the guesses of N images, best first, for (N, D) vectors and their N rows."""
-        del rows
         at_once = max(1, BYTES_AT_ONCE // (8 * len(self.taxa)))
         found: list[tuple[Guess, ...]] = []
         for start in range(0, len(embeddings.vectors), at_once):
             part = Embeddings(embeddings.vectors[start : start + at_once], embeddings.space)
-            found += self._answers(self.classifier.logits(part))
+            found += self._answers(part, rows[start : start + at_once])
         return found
 
-    def _answers(self, logits: NDArray[np.float64]) -> list[tuple[Guess, ...]]:
-        chosen = self._chooser.choose(softmax(logits), None)
+    def _answers(self, part: Embeddings, rows: Sequence[Row]) -> list[tuple[Guess, ...]]:
+        logits = self.classifier.logits(part)
         best = logits.max(axis=1) / self.classifier.logit_scale
+        if self.again is not None:
+            logits = self.again.logits_of_rows(part, rows)
+        chosen = self._chooser.choose(softmax(logits), None)
         return [
             (*self._refused(float(cosine)), *map(self._guess, choices))
             for cosine, choices in zip(best, chosen, strict=True)

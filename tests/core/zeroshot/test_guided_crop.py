@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fieldguide.captions.boxes import Box
+from fieldguide.captions.boxes import AnnotatedImage, Box
 from fieldguide.data.inputs import Item
 from fieldguide.data.pipeline import Row
 from fieldguide.errors import UsageError
@@ -168,20 +169,22 @@ def test_sliding_windows_find_the_object() -> None:
     )  # fmt: skip
     assert found is not None
     left, top, right, bottom = found
-    assert left < 24 and right >= 4 and top < 60 and bottom >= 40  # noqa: PT018 - one overlap
+    assert left < 24 and right >= 4 and top < 60 and bottom >= 40
 
 
-def test_known_boxes_are_those_of_a_detector_the_surest_first() -> None:
-    boxes = (Box("animal", 1, 1, 5, 5, confidence=0.3), Box("animal", 2, 3, 6, 8, confidence=0.9))
-    proposer = KnownBoxes({"/photos/a.jpg": boxes})
-    from pathlib import Path
-
-    def look(name: str) -> Look:
-        item = Item(name, name, Path("/photos") / name)
-        return Look(item, (10, 10), (), np.zeros(0), lambda _windows: None)
-
-    assert proposer.propose(look("a.jpg")) == (2, 3, 5, 7)
-    assert proposer.propose(look("b.jpg")) is None
+@pytest.mark.parametrize(
+    ("name", "size_px", "found"),
+    [("a.jpg", (10, 10), (2, 3, 5, 7)), ("a.jpg", (10, 20), None), ("b.jpg", (10, 10), None)],
+)
+def test_known_boxes_are_those_of_a_detector_the_surest_first(
+    name: str, size_px: tuple[int, int], found: Pixels | None
+) -> None:
+    boxes = (Box("animal", 1, 1, 5, 5, confidence=0.3), Box("animal", 2, 3, 6, 8, confidence=0.9),
+             Box("person", 0, 0, 9, 9, confidence=0.99))  # fmt: skip
+    image = AnnotatedImage("/photos/a.jpg", 10, 10, boxes, "md.json", meant=("animal",))
+    item = Item(name, name, Path("/photos") / name)
+    look = Look(item, size_px, (), np.zeros(0), lambda _windows: None)
+    assert KnownBoxes({"/photos/a.jpg": image}).propose(look) == found
 
 
 def test_an_image_that_cannot_be_looked_at_again_has_its_plain_answer() -> None:
