@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from fieldguide.zeroshot.guided_crop import LookAgain
 
 AREAS = (0.02, 0.05, 0.10, 0.30)
-EVERY = 1000
 
 
 class TrueBox:
@@ -109,10 +108,10 @@ def main() -> None:
     ways = {
         "windows": GuidedCrop(windows),
         "windows, crops alone": GuidedCrop(windows, weight=1.0),
-        "windows, all labels, crops alone": GuidedCrop(windows, weight=1.0, top=EVERY),
+        "windows, all labels, crops alone": GuidedCrop(windows, weight=1.0, top=None),
         "true box": GuidedCrop(truth),
         "true box, crops alone": GuidedCrop(truth, weight=1.0),
-        "true box, all labels, margin 0, crops alone": GuidedCrop(truth, (0.0,), EVERY, 1.0),
+        "true box, all labels, margin 0, crops alone": GuidedCrop(truth, (0.0,), None, 1.0),
     }
     guide = fg.guide("biodiversity", modality="underwater_fish", device="cpu")
     for area in arguments.area or AREAS:

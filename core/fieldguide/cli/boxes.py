@@ -49,7 +49,8 @@ def guidance(inputs: Sequence[str], settings: Mapping[str, Any]) -> GuidedCrop |
     if settings["boxes"] is None:
         return GuidedCrop(SlidingWindows())
     known = {name.removeprefix("box_"): value for name, value in _given(settings).items()}
-    return GuidedCrop(known_boxes(settings["boxes"], list(inputs), Cutting(**known)))
+    found = known_boxes(settings["boxes"], list(inputs), Cutting(**known))
+    return GuidedCrop(found, margins=(0.0,), top=None, weight=1.0)  # a detector knows better
 
 
 def boxed_inputs(inputs: Sequence[str], settings: Mapping[str, Any]) -> list[str | Crops]:

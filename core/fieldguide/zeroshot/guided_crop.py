@@ -77,7 +77,8 @@ class GuidedCrop:
         proposer: finds the box.
         margins: what the box is enlarged by: 0 is the box, 1 is the whole image, and each crop
             between them is looked at; the paper's is 0.2.
-        top: how many of the likeliest labels come into question, the paper's k.
+        top: how many of the likeliest labels come into question, the paper's k; None for all, where
+            the whole image says too little of a small object to choose them by.
         weight: of the crops in the mean of the logits with those of the whole image, 0 to 1.
 
     Raises:
@@ -86,7 +87,7 @@ class GuidedCrop:
 
     proposer: BoxProposer
     margins: tuple[float, ...] = (0.2,)
-    top: int = 5
+    top: int | None = 5
     weight: float = 0.5
 
     def __post_init__(self) -> None:
@@ -95,7 +96,7 @@ class GuidedCrop:
             raise UsageError(
                 "Margins of guided crops are shares from 0 (the box) to 1 (the image)."
             )
-        if self.top < 1 or not 0 <= self.weight <= 1:
+        if (self.top is not None and self.top < 1) or not 0 <= self.weight <= 1:
             raise UsageError("Guided crops take one label or more, and a weight from 0 to 1.")
 
     def crops(self, pixels: Pixels, size_px: tuple[int, int]) -> list[Window]:

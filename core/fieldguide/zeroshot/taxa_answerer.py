@@ -20,9 +20,6 @@ from fieldguide.zeroshot.taxa_calibration import digest_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from fieldguide.data.pipeline import Row
     from fieldguide.models.embeddings import Encoder
     from fieldguide.taxonomy.taxon import Taxon

@@ -150,6 +150,12 @@ def test_probability_is_moved_among_the_likeliest_labels_only(
     assert after[best].max() >= after[others].max(initial=0) - 1e-6
 
 
+def test_a_box_alone_over_all_labels_is_the_answer_of_its_crop() -> None:
+    guided = GuidedCrop(Fixed((20, 10, 29, 19)), margins=(0.0,), top=None, weight=1.0)
+    crop = PLAIN.logits(vectors_of([PICTURE[10:20, 20:30]]))
+    assert softmax(logits(guided, PICTURE)) == pytest.approx(softmax(crop), abs=1e-6)
+
+
 def test_a_proposer_is_asked_with_the_names_of_the_likeliest_labels() -> None:
     proposer = Fixed(None)
     logits(GuidedCrop(proposer, top=2), np.repeat([[0, 0, 1, KINDS]], 4, axis=0))
