@@ -600,4 +600,7 @@ class Guide:
 
     def refuse_all(self, items: Sequence[Item], plan: Plan) -> Filled:
         """Return the reasons of a job of which no input is covered by a model."""
-        return Filled(failed=[row for batch in self.encode(items, plan) for row in batch.rows])
+        filled = Filled()
+        for batch in self.encode(items, plan):
+            filled.add(batch.rows)
+        return filled

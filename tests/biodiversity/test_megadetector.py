@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 import fieldguide as fg
@@ -231,6 +233,41 @@ def test_an_entry_that_is_none_is_recorded(tmp_path: Path, entry: object) -> Non
     assert found.skipped == [
         (f"{tmp_path.as_posix()}/md.json#0", "the entry names no file. Run the detector again.")
     ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner,
+                                                                max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+DETECTIONS = st.fixed_dictionaries(
+    {}, optional={"category": JSON | st.just("1"), "conf": JSON | st.floats(0, 1),
+                  "bbox": JSON | st.lists(st.floats() | st.floats(0, 1), min_size=4, max_size=4)},
+)  # fmt: skip
+ENTRIES = st.fixed_dictionaries(
+    {}, optional={"file": JSON | st.just("a.jpg"), "detections": JSON | st.lists(DETECTIONS | JSON),
+                  "failure": JSON},
+)  # fmt: skip
+
+
+@given(st.lists(ENTRIES | JSON, max_size=4), st.just(CATEGORIES) | JSON)
+def test_whatever_a_file_holds_boxes_are_inside_or_the_reason_is_told(
+    tmp_path_factory: pytest.TempPathFactory, entries: list[Any], categories: object
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "fuzzed"
+    if not (folder / "a.jpg").exists():
+        photo(folder / "a.jpg", (100, 80))
+    path = results(folder, *entries, detection_categories=categories)
+    try:
+        found = read_megadetector(path)
+    except LoadError:
+        return
+    assert len(found.images) + len(found.skipped) == len(entries)
+    for image in found.images:
+        for left, top, right, bottom in (box.pixels for box in image.boxes):
+            assert 0 <= left <= right < 100
+            assert 0 <= top <= bottom < 80
 
 
 def test_a_hundred_thousand_detections_are_read_and_the_sure_ones_cut(

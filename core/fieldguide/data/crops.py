@@ -230,7 +230,7 @@ def cut_out(item: Item, image: AnnotatedImage, cutting: Cutting) -> Iterator[Ite
         yield from _box_items(item, image, kept, cutting.margin)
     faults = [each for each in image.faults if each.counts(cutting.confidence)]
     for number, each in enumerate(faults):
-        yield replace(item, id=f"{item.id}#fault{number}", fault=each.reason)
+        yield replace(item, id=f"{item.id}:{number}", fault=each.reason)
     if not kept and not faults:
         yield replace(item, nothing=cutting.why_nothing(image.boxes, image.meant))
 
@@ -250,7 +250,7 @@ def _box_items(
         window = crop_window(box.pixels, (image.height_px, image.width_px), margin)
         values = (box.label, box.confidence, index, top, left, bottom - top + 1, right - left + 1)
         about = dict(zip(BOX_COLUMNS, values, strict=True)) | columns_of(window)
-        own = f"{item.id}#{left},{top},{right},{bottom},{margin:g}"
+        own = f"{item.id}#{left},{top},{right},{bottom},{round(1000 * margin)}"
         ids[own] += 1
         own += f":{ids[own]}" if ids[own] > 1 else ""
         known = {name: value for name, value in about.items() if value is not None}

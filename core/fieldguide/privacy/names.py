@@ -38,6 +38,7 @@ ALWAYS_OPEN = frozenset({EMPTY, *WINDOW_COLUMNS})
 """Facts of a window that the core itself gives."""
 _SUFFIX = re.compile(r"([:#]\d+(,\d+)*)*")
 """What is put behind a path to tell rows apart: a line, a window."""
+_NUMBERED = re.compile(r"image(_[0-9]+)?")
 _LINE = re.compile(r"(.*?)(:\d+)?", re.DOTALL)
 
 
@@ -203,8 +204,8 @@ class PrivateNames:
             column: value if column in shown or value in (None, "") else value_id(self._salt, value)
             for column, value in item.metadata.items()
         }
-        if item.image is not None:  # its name and id are numbers
-            return replace(item, metadata=metadata)
+        if item.image is not None:
+            return self._hidden_in_memory(item, metadata)
         written = item.id
         if item.path is not None and is_item_id(item.path.name) and not exists(item.path):
             path = self._meant(item.path)
@@ -228,6 +229,15 @@ class PrivateNames:
             sources |= merge({key: sources.get(key, source)}, {key: source})
         fault = None if item.fault is None else self.scrub(item.fault)
         return replace(item, id=identity, name=name + line, metadata=metadata, fault=fault)
+
+    def _hidden_in_memory(self, item: Item, metadata: dict[str, Any]) -> Item:
+        """Return an image in memory, under a number unless its user gave it a name."""
+        if _NUMBERED.fullmatch(item.name):
+            return replace(item, metadata=metadata)
+        name = value_id(self._salt, item.name)
+        self.words.add_values([item.name])
+        identity = f"memory:{value_id(self._salt, item.id)}"
+        return replace(item, id=identity, name=name, metadata=metadata)
 
     def _identity(self, written: str, place: Path, name: str) -> str:
         """Return the id of a row: that of its file, unless its manifest gives it one of its own."""

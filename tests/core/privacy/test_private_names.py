@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
 import stat
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from fieldguide.data.inputs import Item
+from fieldguide.data.crops import crops, crops_of
+from fieldguide.data.inputs import Item, find_items
 from fieldguide.errors import LoadError, StoreError, UsageError
 from fieldguide.privacy.names import PrivateNames
 from fieldguide.privacy.sources import Source, add_sources, merge, read_sources
@@ -69,6 +72,25 @@ def test_a_window_keeps_its_place_behind_the_id(names: PrivateNames, tmp_path: P
     path = tmp_path / "a.png"
     part = Item(f"{path.as_posix()}#0,448,224,224", path.as_posix(), path)
     assert names.hide([part])[0].id == f"{of_path(path)}#0,448,224,224"
+
+
+def test_a_box_keeps_its_place_behind_the_id(names: PrivateNames, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "Quux.png")
+    boxes = {"images": [{"id": 1, "file_name": "Quux.png", "width": 20, "height": 20}],
+             "annotations": [{"image_id": 1, "category_id": 1, "bbox": [2, 3, 5, 5]}],
+             "categories": [{"id": 1, "name": "Quux"}]}  # fmt: skip
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    (hidden,) = names.hide(find_items(crops(tmp_path / "boxes.json"), []))
+    assert hidden.id == f"{hidden.name}#2,3,6,7,100"
+    assert hidden.metadata["row_px"] == 2
+    assert "Quux" not in repr((hidden.id, hidden.name, hidden.metadata))
+
+
+def test_a_name_given_to_an_image_in_memory_is_hidden(names: PrivateNames) -> None:
+    boxes = crops_of(Image.new("RGB", (20, 20)), [(2, 3, 7, 8)], name="Quux")
+    (hidden,) = names.hide(find_items(boxes, []))
+    assert "Quux" not in hidden.id + hidden.name
+    assert names.scrub("no Quux here") != "no Quux here"
 
 
 def test_an_id_of_the_manifest_is_hidden_too(names: PrivateNames, tmp_path: Path) -> None:
