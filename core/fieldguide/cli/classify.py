@@ -70,7 +70,7 @@ def classify(
     \b
     fieldguide classify photos/ --label cat --label dog
     fieldguide classify scenes/ --domain remote_sensing --classes aid -o sheet.html
-    fieldguide classify photos/ --boxes md.json --labels species.txt -o animals.csv
+    fieldguide classify photos/ --boxes md.json --domain biodiversity --clade Mammalia
     fieldguide classify mosaic.png --label forest --label water --window 224 --report run.csv
     fieldguide classify photos/ --domain biodiversity --clade Insecta --confidence 0.8
     """
