@@ -221,6 +221,7 @@ def register_methods() -> Iterable[MethodSpec]:
         role="miner",
     )
     yield from _composers()
+    yield from _rerankers()
     yield from _tuners()
     yield from _losses()
     yield from _annotation_readers()
@@ -255,6 +256,16 @@ def _composers() -> Iterable[MethodSpec]:
         summary="Weighted mean of the two similarities as they are",
         target="fieldguide.retrieval.raw_average:RawAverage",
         role="composer",
+    )
+
+
+def _rerankers() -> Iterable[MethodSpec]:
+    """Yield the judges of a search's second stage."""
+    yield MethodSpec(
+        name="second_model",
+        summary="Cosines of another model, on the candidates of the first alone",
+        target="fieldguide.retrieval.second_model:SecondModel",
+        role="reranker",
     )
 
 

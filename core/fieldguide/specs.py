@@ -403,6 +403,11 @@ class DomainSpec(Offer):
         taxonomy_reader: ``(Path) -> Tree``, reads trees in the formats of the field.
         label_texts: ``(tree, node, text_type, templates, language) -> Sequence[str]``, the prompts
             of a taxon; the text type is None where the user names none.
+        place_columns: pairs of columns, latitude and longitude in degrees, in which its tables say
+            where an image was taken, beside the core's.
+        date_columns: columns in which its tables say on which day, beside the core's.
+        taxon_columns: columns in which its tables say what an image shows, as a name of its
+            taxonomy, the narrowest first.
     """
 
     kind: ClassVar[str] = "domain"
@@ -419,6 +424,9 @@ class DomainSpec(Offer):
     taxonomy: ImportPath | None = None
     taxonomy_reader: ImportPath | None = None
     label_texts: ImportPath | None = None
+    place_columns: tuple[tuple[str, str], ...] = ()
+    date_columns: tuple[str, ...] = ()
+    taxon_columns: tuple[str, ...] = ()
 
 
 class ModelSpec(Spec):

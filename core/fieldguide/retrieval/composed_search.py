@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fieldguide.models.embeddings import Embeddings
     from fieldguide.results import Match
     from fieldguide.retrieval.composing import Composer
+    from fieldguide.retrieval.conditions import Condition
     from fieldguide.retrieval.lance_index import LanceIndex
 
 IDS_A_READ = 500
@@ -33,7 +34,7 @@ def composed_search(
     composer: Composer,
     *,
     k: int = 10,
-    where: str | None = None,
+    where: str | Condition | None = None,
 ) -> list[Match]:
     """Return the k rows that fit an image and a text together best, best first.
 
@@ -56,7 +57,7 @@ def composed_search(
     """
     index.check_query(image, k)
     index.check_query(text, k)
-    condition = None if where is None else parse_where(where)
+    condition = parse_where(where) if isinstance(where, str) else where
     now = index.snapshot()
     moments = corpus_moments(now)
     queries = np.concatenate([image.vectors, text.vectors]).astype(np.float64)  # (2, D)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,27 @@ class Either:
         return Both(self.left.negated(), self.right.negated())
 
 
-Condition = Compare | In | Like | IsNull | Both | Either
+class RowTest(ABC):
+    """A condition that is not written in a ``where`` expression, such as a distance."""
+
+    @abstractmethod
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a row satisfies it; the meaning that :meth:`to_lance` must reproduce."""
+
+    @abstractmethod
+    def to_lance(self, columns: frozenset[str]) -> str:
+        """Return it as a filter of Lance that is never null.
+
+        Args:
+            columns: the table's columns; a field without a column is missing in every row.
+        """
+
+    @abstractmethod
+    def negated(self) -> Condition:
+        """Return the opposite, which a row without the facts does not satisfy either."""
+
+
+Condition = Compare | In | Like | IsNull | Both | Either | RowTest
 
 
 def matches(condition: Condition, row: Mapping[str, Any]) -> bool:
@@ -106,6 +127,12 @@ def matches(condition: Condition, row: Mapping[str, Any]) -> bool:
         return matches(condition.left, row) and matches(condition.right, row)
     if isinstance(condition, Either):
         return matches(condition.left, row) or matches(condition.right, row)
+    if isinstance(condition, RowTest):
+        return condition.fits(row)
+    return _matches_field(condition, row)
+
+
+def _matches_field(condition: Compare | In | Like | IsNull, row: Mapping[str, Any]) -> bool:
     found = plain(row.get(condition.field))
     if isinstance(condition, IsNull):
         return (found is None) != condition.is_negated

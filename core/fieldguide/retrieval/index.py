@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.store_job import fill
@@ -13,10 +15,11 @@ from fieldguide.results import Matches, StoreReport
 from fieldguide.retrieval.composed_search import composed_search
 from fieldguide.retrieval.composing import DEFAULT_WEIGHT
 from fieldguide.retrieval.lance_index import LanceIndex
+from fieldguide.retrieval.row_filters import narrowed
 from fieldguide.writers.provenance import make_provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from fieldguide.data.inputs import Item
@@ -25,8 +28,38 @@ if TYPE_CHECKING:
     from fieldguide.planning import Plan
     from fieldguide.privacy.names import PrivateNames
     from fieldguide.retrieval.composing import Composer
+    from fieldguide.retrieval.conditions import Condition
+    from fieldguide.retrieval.reranking import Rerank
+    from fieldguide.retrieval.row_filters import RowFilter
 
 COMPOSER = "weicom"
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """Which rows of an index a search looks at.
+
+    Attributes:
+        condition: on a row; None for all.
+        facts: what was asked, for the record of the search.
+    """
+
+    condition: Condition | None
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, index: Index, where: str | None, filters: Sequence[RowFilter]) -> Narrowed:
+        """Return what an expression and filters ask of the rows of an index.
+
+        Raises:
+            WhereError: the expression cannot be read.
+            UsageError: the index cannot be asked one of the filters.
+        """
+        condition, notes = narrowed(index.store, index.guide.domain, where, filters)
+        facts: dict[str, Any] = {"where": where}
+        if filters:
+            facts |= {"filters": [each.about() for each in filters], "filter_notes": list(notes)}
+        return cls(condition, facts)
 
 
 class Index:
@@ -53,15 +86,17 @@ class Index:
         return self.guide.private
 
     @names_kept_out
-    def search(
+    def search(  # noqa: PLR0913 - the front door: each is one thing a user may say
         self,
         text: str | None = None,
         *,
         image: Any = None,
         k: int = 10,
         where: str | None = None,
+        filters: Sequence[RowFilter] = (),
         composer: str | None = None,
         weight: float | None = None,
+        rerank: Rerank | None = None,
     ) -> Matches:
         """Return the rows nearest to a text, to an image, or to both together, best first.
 
@@ -70,15 +105,19 @@ class Index:
             image: a path, Pillow image or array; with a text, it is what the text changes.
             k: how many rows.
             where: a filter on metadata, such as ``cloud_cover < 10 and sensor == "NAIP"``.
+            filters: others, such as ``NearPlace("51.5,-0.1", 50)``; all apply, before the k best
+                are taken.
             composer: how an image and a text make one score: "weicom", "raw_average", or that of a
                 plugin.
             weight: of the text beside an image, 0 to 1; by default 0.5.
+            rerank: a second stage for a text: a judge that orders the first rows again.
 
         Returns:
-            Matches; for an image with a text each carries what its score was made of.
+            Matches; each carries what its score was made of, where it was made of several.
 
         Raises:
-            UsageError: neither text nor image is given, or a composer or weight without both.
+            UsageError: neither text nor image is given, or a composer or weight without both, or a
+                second stage with an image.
             UnknownNameError: no such composer.
             SpaceMismatchError: the index was made with another model.
             WhereError: the filter cannot be read.
@@ -87,17 +126,41 @@ class Index:
             raise UsageError("Search with a text, with an image, or with both.")
         if text is not None and not text.strip():
             raise UsageError("The query is empty. Say in words what to look for.")
-        if text is not None and image is not None:
-            return self._composed(text, image, composer, weight, k=k, where=where)
-        if composer is not None or weight is not None:
+        both = text is not None and image is not None
+        if not both and (composer is not None or weight is not None):
             raise UsageError(
                 "A composer and a weight are for a query of an image and a text: give both."
             )
+        rows = Narrowed.of(self, where, filters)
+        if rerank is not None:
+            return self._in_two_stages(text, image, rerank, k=k, rows=rows)
+        if text is not None and image is not None:
+            return self._composed(text, image, composer, weight, k=k, rows=rows)
         encode = self.guide.encode_image if text is None else self.guide.encode_text
         query = encode(image if text is None else text)
         shown = text if text is not None else f"image {self._shown(image)}"
-        facts = self._facts(query.space, query=shown, k=k, where=where)
-        return Matches(shown, self.store.search(query, k, where), facts)
+        facts = self._facts(query.space, query=shown, k=k, **rows.facts)
+        return Matches(shown, self.store.search(query, k, rows.condition), facts)
+
+    def _in_two_stages(
+        self, text: str | None, image: Any, rerank: Rerank, *, k: int, rows: Narrowed
+    ) -> Matches:
+        if text is None or image is not None:
+            raise UsageError("A second stage judges candidates by a text: give a text alone.")
+        if self.guide.private is not None:
+            raise UsageError(
+                "A second stage reads the files again, and this index calls them by ids. Index "
+                "them with --show-paths where their names may be seen."
+            )
+        rerank.check(k)
+        query = self.guide.encode_text(text)
+        start = time.perf_counter()
+        found = self.store.search(query, rerank.top, rows.condition)
+        first = {"model": query.space.model, "seconds": round(time.perf_counter() - start, 3)}
+        best, second = rerank.order(text, found, k)
+        stages = [{"stage": 1, **first, "found": len(found)}, {"stage": 2, **second}]
+        facts = self._facts(query.space, query=text, k=k, stages=stages, **rows.facts)
+        return Matches(text, best, facts)
 
     def _composed(
         self,
@@ -107,15 +170,15 @@ class Index:
         weight: float | None,
         *,
         k: int,
-        where: str | None,
+        rows: Narrowed,
     ) -> Matches:
         name, share = composer or COMPOSER, DEFAULT_WEIGHT if weight is None else weight
         compose = self._composer(name, share)
         of_image, of_text = self.guide.encode_image(image), self.guide.encode_text(text)
-        found = composed_search(self.store, of_image, of_text, compose, k=k, where=where)
+        found = composed_search(self.store, of_image, of_text, compose, k=k, where=rows.condition)
         shown = f"image {self._shown(image)} and {text}"
         facts = self._facts(
-            of_text.space, query=shown, k=k, where=where, composer=name, text_weight=share
+            of_text.space, query=shown, k=k, composer=name, text_weight=share, **rows.facts
         )
         return Matches(shown, found, facts)
 

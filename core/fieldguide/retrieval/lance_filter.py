@@ -13,20 +13,21 @@ from fieldguide.retrieval.conditions import (
     In,
     IsNull,
     Like,
+    RowTest,
     Value,
     kind_of,
     plain,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 COLUMN_PREFIXES = {"boolean": "b_", "number": "n_", "text": "t_"}
 """Metadata columns by the kind of their values; a key may have one of each."""
 
 _ROW_COLUMNS = frozenset({"path", "id"})
 """What every row has beside its metadata; metadata of the same name cannot be asked for."""
-_FALSE = "(1 = 0)"
+FALSE = "(1 = 0)"
 
 
 def column_name(key: str, kind: str) -> str:
@@ -37,6 +38,44 @@ def column_name(key: str, kind: str) -> str:
     """
     safe = re.sub(r"[^A-Za-z0-9_]", lambda found: f"_{ord(found[0]):x}_", key.replace("_", "__"))
     return COLUMN_PREFIXES[kind] + safe
+
+
+def field_of(column: str) -> tuple[str, str] | None:
+    """Return the metadata key and the kind of values of a column; None where it is no such one.
+
+    >>> field_of("n_cloud__cover"), field_of("vector")
+    (('cloud_cover', 'number'), None)
+    """
+    for kind, prefix in COLUMN_PREFIXES.items():
+        if column.startswith(prefix):
+            key = re.sub(
+                "__|_([0-9a-f]+)_",
+                lambda found: "_" if found[1] is None else chr(int(found[1], 16)),
+                column.removeprefix(prefix),
+            )
+            return key, kind
+    return None
+
+
+def any_of(tests: Sequence[str]) -> str:
+    """Return what holds where one of the tests does."""
+    found = [test for test in tests if test != FALSE]
+    return f"({' OR '.join(found)})" if found else FALSE
+
+
+def by_first_usable(usable: Sequence[str], tests: Sequence[str]) -> str:
+    """Return what holds where the first usable of some places of a row passes its own test.
+
+    Args:
+        usable: whether a row has a usable value there; never null.
+        tests: what that value must pass.
+    """
+    found = []
+    for number, (has, test) in enumerate(zip(usable, tests, strict=True)):
+        if has != FALSE:
+            earlier = [f"NOT {other}" for other in usable[:number] if other != FALSE]
+            found.append(f"({' AND '.join([*earlier, has, test])})")
+    return any_of(found)
 
 
 def to_lance(condition: Condition, columns: frozenset[str]) -> str:
@@ -50,6 +89,12 @@ def to_lance(condition: Condition, columns: frozenset[str]) -> str:
         return f"({to_lance(condition.left, columns)} AND {to_lance(condition.right, columns)})"
     if isinstance(condition, Either):
         return f"({to_lance(condition.left, columns)} OR {to_lance(condition.right, columns)})"
+    if isinstance(condition, RowTest):
+        return condition.to_lance(columns)
+    return _of_field(condition, columns)
+
+
+def _of_field(condition: Compare | In | Like | IsNull, columns: frozenset[str]) -> str:
     if isinstance(condition, IsNull):
         return _is_null(condition, columns)
     if isinstance(condition, In):
@@ -86,7 +131,7 @@ def _is_null(condition: IsNull, columns: frozenset[str]) -> str:
     else:
         names = [column_name(condition.field, kind) for kind in COLUMN_PREFIXES]
     present = [f"(`{name}` IS NOT NULL)" for name in names if name in columns]
-    exists = f"({' OR '.join(present)})" if present else _FALSE
+    exists = f"({' OR '.join(present)})" if present else FALSE
     return exists if condition.is_negated else f"(NOT {exists})"
 
 
@@ -94,7 +139,7 @@ def _test(field: str, kind: str, test: str, columns: frozenset[str]) -> str:
     name = column_name(field, kind)
     if field in _ROW_COLUMNS:
         name = field if kind == "text" else ""
-    return f"(`{name}` IS NOT NULL AND `{name}` {test})" if name in columns else _FALSE
+    return f"(`{name}` IS NOT NULL AND `{name}` {test})" if name in columns else FALSE
 
 
 def _literal(value: Value) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from fieldguide.data.files import (
 )
 from fieldguide.errors import LoadError, StoreError, UsageError
 from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
-from fieldguide.retrieval.lance_filter import metadata_columns, to_lance
+from fieldguide.retrieval.lance_filter import column_name, field_of, metadata_columns, to_lance
 from fieldguide.retrieval.match_rows import MATCH_COLUMNS, make_match
 from fieldguide.retrieval.panics import engine, silent_panics
 from fieldguide.retrieval.where import parse_where
@@ -156,7 +157,9 @@ class LanceIndex:
                 self._table.delete(condition)
         return before - len(self)
 
-    def search(self, query: Embeddings, k: int = 10, where: str | None = None) -> list[Match]:
+    def search(
+        self, query: Embeddings, k: int = 10, where: str | Condition | None = None
+    ) -> list[Match]:
         """Return the k rows nearest to a query, best first; an exact scan.
 
         Args:
@@ -169,7 +172,8 @@ class LanceIndex:
             WhereError: the filter cannot be read.
         """
         self.check_query(query, k)
-        condition = None if where is None else self._filter(parse_where(where))
+        parsed = parse_where(where) if isinstance(where, str) else where
+        condition = None if parsed is None else self._filter(parsed)
         with engine(self.folder):
             scan = self._table.search(query.vectors[0], vector_column_name="vector")
             scan = scan.distance_type("dot").bypass_vector_index().limit(k)
@@ -190,6 +194,24 @@ class LanceIndex:
             raise UsageError(f"{len(query)} query vectors where one belongs. Search one by one.")
         if k < 1:
             raise UsageError(f"k is {k}. Ask for one result or more.")
+
+    def count(self, condition: Condition) -> int:
+        """Return how many rows satisfy a condition."""
+        with engine(self.folder):
+            return int(self._table.count_rows(self._filter(condition)))
+
+    def fields(self, kind: str) -> tuple[str, ...]:
+        """Return the metadata keys that hold values of a kind: "boolean", "number" or "text"."""
+        with engine(self.folder):
+            known = map(field_of, self._table.schema.names)
+            return tuple(each[0] for each in known if each is not None and each[1] == kind)
+
+    def texts(self, field: str) -> Counter[str]:
+        """Return every text of a metadata key with the number of rows that have it."""
+        found: Counter[str] = Counter()
+        for batch in self.scan([column_name(field, "text")]):
+            found.update(text for text in batch.column(0).to_pylist() if text is not None)
+        return found
 
     def snapshot(self) -> LanceIndex:
         """Return the index as it is now, for reading: later commits do not change it."""

@@ -26,6 +26,20 @@ if TYPE_CHECKING:
 api = 1
 
 EXTRA = "biodiversity"
+TAXON_COLUMNS = (
+    "scientificName",
+    "scientific_name",
+    "species",
+    "genus",
+    "family",
+    "order",
+    "class",
+    "phylum",
+    "kingdom",
+    "label",
+)
+"""Where tables of organisms say what is seen, the narrowest first."""
+
 REPAIRS = ("grayscale_to_rgb", "sixteen_bit_to_eight_bit")
 
 ORGANISM_PHOTO = ModalitySpec(
@@ -70,6 +84,9 @@ def register_domains() -> Iterable[DomainSpec]:
         demo="fieldguide_biodiversity.demo:demo_sets",
         taxonomy="fieldguide_biodiversity.default_tree:default_tree",
         taxonomy_reader=TAXONOMY_READER,
+        place_columns=(("decimalLatitude", "decimalLongitude"),),  # Darwin Core, Wieczorek 2012
+        date_columns=("eventDate", "observed_on", "DateTimeOriginal"),
+        taxon_columns=TAXON_COLUMNS,
     )
 
 
