@@ -296,7 +296,9 @@ CORE_OPTIONS = frozenset(
         "min_side",
         "modality",
         "model",
+        "months",
         "name",
+        "near",
         "no_compare",
         "no_measure",
         "nulls",
@@ -312,12 +314,16 @@ CORE_OPTIONS = frozenset(
         "precision",
         "projection_epochs",
         "projection_rate",
+        "queries",
         "quiet",
         "rank",
         "remove",
         "replay",
         "replay_share",
         "report",
+        "rerank_model",
+        "rerank_top",
+        "reranker",
         "research_only",
         "resize",
         "results",
@@ -338,6 +344,7 @@ CORE_OPTIONS = frozenset(
         "subset",
         "summary",
         "symmetries",
+        "taxon_column",
         "taxonomy",
         "template",
         "tensorboard",
@@ -354,12 +361,16 @@ CORE_OPTIONS = frozenset(
         "weight_decay",
         "where",
         "window",
+        "within_km",
         "words",
         "workers",
         "write_calibration",
     }
 )
 """The command line's own options, which a domain may not take."""
+
+SEARCH_OPTIONS = frozenset({"after", "before"})
+"""Of ``search``, which has no option of a domain: domains use these names for their inputs."""
 
 
 class OptionSpec(Record):

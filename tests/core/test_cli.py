@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from fieldguide.cli import cli, main
-from fieldguide.specs import CORE_OPTIONS
+from fieldguide.specs import CORE_OPTIONS, SEARCH_OPTIONS
 from fieldguide.testing import write_tiny_checkpoint
 
 if TYPE_CHECKING:
@@ -217,7 +217,20 @@ def test_no_domain_can_take_an_option_of_the_core() -> None:
         if isinstance(option, click.Option) and not option.name.startswith("domain_option_")
         for flag in option.opts
     }
-    assert flags - {"o"} <= CORE_OPTIONS
+    assert flags - {"o"} <= CORE_OPTIONS | SEARCH_OPTIONS
+
+
+def test_only_search_has_options_that_a_domain_may_take_too() -> None:
+    takers = {
+        name
+        for name, command in cli.commands.items()
+        for option in command.params
+        if isinstance(option, click.Option) and not (option.name or "").startswith("domain_option_")
+        if {flag.lstrip("-") for flag in option.opts} & SEARCH_OPTIONS
+    }
+    assert takers == {"search"}
+    assert not any((option.name or "").startswith("domain_option_")
+                   for option in cli.commands["search"].params)  # fmt: skip
 
 
 @pytest.mark.slow

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.store_job import fill
 from fieldguide.errors import ScopeError, UsageError
-from fieldguide.privacy.domains import require_same_names
+from fieldguide.privacy.domains import PATHS, require_same_names
 from fieldguide.privacy.names import names_kept_out
 from fieldguide.results import Matches, StoreReport
 from fieldguide.retrieval.composed_search import composed_search
 from fieldguide.retrieval.composing import DEFAULT_WEIGHT
+from fieldguide.retrieval.job import read_job
 from fieldguide.retrieval.lance_index import LanceIndex
+from fieldguide.retrieval.query_batch import Query, QueryMatches
+from fieldguide.retrieval.reranking import DEFAULT_TOP, Rerank
 from fieldguide.retrieval.row_filters import narrowed
 from fieldguide.writers.provenance import make_provenance
 
@@ -29,10 +32,11 @@ if TYPE_CHECKING:
     from fieldguide.privacy.names import PrivateNames
     from fieldguide.retrieval.composing import Composer
     from fieldguide.retrieval.conditions import Condition
-    from fieldguide.retrieval.reranking import Rerank
     from fieldguide.retrieval.row_filters import RowFilter
+    from fieldguide.specs import MethodSpec
 
 COMPOSER = "weicom"
+RERANKER = "second_model"
 
 
 @dataclass(frozen=True)
@@ -131,22 +135,59 @@ class Index:
             raise UsageError(
                 "A composer and a weight are for a query of an image and a text: give both."
             )
+        if rerank is not None and (text is None or image is not None):
+            raise UsageError("A second stage judges candidates by a text: give a text alone.")
         rows = Narrowed.of(self, where, filters)
-        if rerank is not None:
-            return self._in_two_stages(text, image, rerank, k=k, rows=rows)
+        if rerank is not None and text is not None:
+            return self._in_two_stages(text, rerank, k=k, rows=rows)
         if text is not None and image is not None:
             return self._composed(text, image, composer, weight, k=k, rows=rows)
-        encode = self.guide.encode_image if text is None else self.guide.encode_text
-        query = encode(image if text is None else text)
-        shown = text if text is not None else f"image {self._shown(image)}"
+        if text is not None:
+            return self._of_text(text, k=k, rows=rows)
+        query = self.guide.encode_image(image)
+        shown = f"image {self._shown(image)}"
         facts = self._facts(query.space, query=shown, k=k, **rows.facts)
         return Matches(shown, self.store.search(query, k, rows.condition), facts)
 
-    def _in_two_stages(
-        self, text: str | None, image: Any, rerank: Rerank, *, k: int, rows: Narrowed
-    ) -> Matches:
-        if text is None or image is not None:
-            raise UsageError("A second stage judges candidates by a text: give a text alone.")
+    @names_kept_out
+    def search_all(
+        self,
+        queries: Sequence[str | Query],
+        *,
+        k: int = 10,
+        where: str | None = None,
+        filters: Sequence[RowFilter] = (),
+        rerank: Rerank | None = None,
+    ) -> QueryMatches:
+        """Return the rows nearest to each of several texts, in the order of the texts.
+
+        Args: as of :meth:`search`; a query may carry what its table says of it.
+
+        Raises: as :meth:`search`.
+        """
+        asked = [Query(each) if isinstance(each, str) else each for each in queries]
+        if not asked or not all(query.text.strip() for query in asked):
+            raise UsageError("A query is empty, or there is none. Say in words what to look for.")
+        rows = Narrowed.of(self, where, filters)
+        encoder = self.guide.planner.text_plan().encoder
+        if encoder is not None:  # embeds all texts in batches; they are held for what follows
+            encoder.encode_texts([query.text for query in asked])
+        answers = [
+            (query, self._of_text(query.text, k=k, rows=rows) if rerank is None
+             else self._in_two_stages(query.text, rerank, k=k, rows=rows))
+            for query in asked
+        ]  # fmt: skip
+        facts = {**answers[-1][1].provenance, "query": [query.text for query in asked]}
+        if rerank is not None:
+            facts["stages"] = [found.provenance["stages"] for _, found in answers]
+        return QueryMatches(answers, facts)
+
+    def _of_text(self, text: str, *, k: int, rows: Narrowed) -> Matches:
+        query = self.guide.encode_text(text)
+        facts = self._facts(query.space, query=text, k=k, **rows.facts)
+        return Matches(text, self.store.search(query, k, rows.condition), facts)
+
+    def _in_two_stages(self, text: str, rerank: Rerank, *, k: int, rows: Narrowed) -> Matches:
         if self.guide.private is not None:
             raise UsageError(
                 "A second stage reads the files again, and this index calls them by ids. Index "
@@ -182,6 +223,36 @@ class Index:
         )
         return Matches(shown, found, facts)
 
+    def second_stage(
+        self, model: str, top: int = DEFAULT_TOP, method: str | None = None
+    ) -> Rerank:
+        """Return a second stage for :meth:`search`: another model on the first answers alone.
+
+        Args:
+            model: as of ``guide``.
+            top: how many first answers it judges.
+            method: a method of the role "reranker"; by default "second_model".
+
+        Raises:
+            UnknownNameError: no such method or model.
+            UsageError: the method is of another role.
+        """
+        about = read_job(self.store.about, self.store.folder)
+        second = type(self.guide)(
+            about.domain, modality=about.modality, model=model, options=about.options,
+            out_of_scope=about.out_of_scope, runtime=self.guide.runtime,
+            show_paths=about.names == PATHS, catalog=self.guide.catalog,
+        )  # fmt: skip
+        return Rerank(self._method(method or RERANKER, "reranker").load()(second), top)
+
+    def _method(self, name: str, role: str) -> MethodSpec:
+        spec = self.guide.catalog.methods[name]
+        if spec.role != role:
+            offered = self.guide.catalog.methods.usable()
+            names = ", ".join(each.name for each in offered if each.role == role)
+            raise UsageError(f"{name!r} is a {spec.role}, no {role}. Name one: {names}")
+        return spec
+
     def _shown(self, image: Any) -> Any:
         """Return what a query image is called in results."""
         private = self.guide.private
@@ -189,12 +260,7 @@ class Index:
         return image if private is None or not is_path else private.name_of(image)
 
     def _composer(self, name: str, weight: float) -> Composer:
-        spec = self.guide.catalog.methods[name]
-        if spec.role != "composer":
-            offered = self.guide.catalog.methods.usable()
-            names = ", ".join(each.name for each in offered if each.role == "composer")
-            raise UsageError(f"{name!r} is a {spec.role}, no composer. Name one: {names}")
-        composer: Composer = spec.load()(weight)
+        composer: Composer = self._method(name, "composer").load()(weight)
         return composer
 
     def _facts(self, space: SpaceId, **facts: Any) -> dict[str, Any]:

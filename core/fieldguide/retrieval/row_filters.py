@@ -149,7 +149,7 @@ def place_columns(store: LanceIndex, domain: DomainSpec) -> tuple[tuple[str, str
 
     Those of the domain come before the core's, in any spelling of capitals.
     """
-    written = _spellings(store.fields("number"))
+    written = spellings(store.fields("number"))
     pairs = (*domain.place_columns, *PLACE_COLUMNS)
     return tuple(
         (north, east)
@@ -161,7 +161,7 @@ def place_columns(store: LanceIndex, domain: DomainSpec) -> tuple[tuple[str, str
 
 def date_columns(store: LanceIndex, domain: DomainSpec) -> tuple[str, ...]:
     """Return the fields in which rows of an index say their day, as :func:`place_columns`."""
-    written = _spellings(store.fields("text"))
+    written = spellings(store.fields("text"))
     names = (*domain.date_columns, *DATE_COLUMNS)
     return tuple(name for each in names for name in written.get(each.casefold(), ()))
 
@@ -184,7 +184,8 @@ def narrowed(
     return found, tuple(notes)
 
 
-def _spellings(fields: Sequence[str]) -> dict[str, list[str]]:
+def spellings(fields: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of fields by how they are compared: without capitals."""
     found: dict[str, list[str]] = {}
     for name in sorted(fields):
         found.setdefault(name.casefold(), []).append(name)
