@@ -37,7 +37,8 @@ def average_precision_at(
     Raises:
         ValueError: the shapes differ, or more answers are right than there are right ones.
 
-    >>> round(average_precision_at(np.array([5., 4, 3, 2, 1]), np.array([1, 0, 1, 0, 0]) > 0, 4, 5), 4)
+    >>> scores, relevant = np.array([5.0, 4, 3, 2, 1]), np.array([1, 0, 1, 0, 0]) > 0
+    >>> round(average_precision_at(scores, relevant, 4, 5), 4)
     0.4167
     """
     scores, relevant = _first(scores, relevant, total, k)
@@ -49,9 +50,7 @@ def average_precision_at(
     return float((gained * precisions).sum() / min(k, total))
 
 
-def ndcg_at(
-    scores: NDArray[np.floating], relevant: NDArray[np.bool_], total: int, k: int
-) -> float:
+def ndcg_at(scores: NDArray[np.floating], relevant: NDArray[np.bool_], total: int, k: int) -> float:
     """Return the normalised discounted cumulative gain at k, 0 to 1.
 
     The right ones that are not among the answers stand behind all of them, so that they raise the

@@ -157,4 +157,3 @@ def _usable(name: str, columns: frozenset[str]) -> str:
     if column not in columns:
         return FALSE
     return f"(`{column}` IS NOT NULL AND regexp_like(`{column}`, '^{_DATE}$'))"
-

@@ -223,9 +223,7 @@ class Index:
         )
         return Matches(shown, found, facts)
 
-    def second_stage(
-        self, model: str, top: int = DEFAULT_TOP, method: str | None = None
-    ) -> Rerank:
+    def second_stage(self, model: str, top: int = DEFAULT_TOP, method: str | None = None) -> Rerank:
         """Return a second stage for :meth:`search`: another model on the first answers alone.
 
         Args:

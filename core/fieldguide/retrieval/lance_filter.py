@@ -122,7 +122,7 @@ def _membership(condition: In, columns: frozenset[str]) -> str:
         _test(condition.field, kind, f"{operator} ({', '.join(map(_literal, values))})", columns)
         for kind, values in by_kind.items()
     ]
-    return f"({' OR '.join(tests)})"
+    return any_of(tests)
 
 
 def _is_null(condition: IsNull, columns: frozenset[str]) -> str:

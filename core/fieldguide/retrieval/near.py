@@ -24,7 +24,9 @@ EARTH_RADIUS_KM = 6371.0088
 """Mean radius (2a + b) / 3 of the ellipsoid GRS 80 (Moritz 2000)."""
 
 HALF_WAY_ROUND_KM = math.pi * EARTH_RADIUS_KM
-_PLACE = re.compile(r"\s*([-+]?\d+\.?\d*|[-+]?\.\d+)\s*,\s*([-+]?\d+\.?\d*|[-+]?\.\d+)\s*", re.ASCII)
+_PLACE = re.compile(
+    r"\s*([-+]?\d+\.?\d*|[-+]?\.\d+)\s*,\s*([-+]?\d+\.?\d*|[-+]?\.\d+)\s*", re.ASCII
+)
 MAX_LATITUDE, MIN_LONGITUDE, MAX_LONGITUDE = 90.0, -180.0, 360.0
 """Longitudes are written from -180 to 180 or from 0 to 360."""
 
@@ -180,4 +182,3 @@ def _usable(pair: tuple[str, str], columns: frozenset[str]) -> str:
         f" AND {latitude} >= {-MAX_LATITUDE} AND {latitude} <= {MAX_LATITUDE}"
         f" AND {longitude} >= {MIN_LONGITUDE} AND {longitude} <= {MAX_LONGITUDE})"
     )
-

@@ -39,17 +39,20 @@ def read_queries(path: Path) -> list[Query]:
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path} is no table of queries. Give a .csv or .jsonl file.")
     rows = read_table(path)
+    for number, row in rows:
+        if fault := row.get(FAULT):
+            raise UsageError(f"{path}, line {number}: {fault}")
     names = {name for _, row in rows for name in row}
     column = next((name for name in QUERY_COLUMNS if name in names), None)
     if column is None:
         raise UsageError(f"{path} has no column {', '.join(QUERY_COLUMNS)}. Name one of them so.")
     queries = []
     for number, row in rows:
-        if fault := row.get(FAULT):
-            raise UsageError(f"{path}, line {number}: {fault}")
         text = str(row.get(column) or "").strip()
         if not text:
-            raise UsageError(f"{path}, line {number}, has no text in the column {column!r}. Fill it.")
+            raise UsageError(
+                f"{path}, line {number}, has no text in the column {column!r}. Fill it."
+            )
         about = {name: value for name, value in row.items() if name and name != column}
         queries.append(Query(text, about))
     return queries
@@ -65,7 +68,9 @@ class QueryMatches(Rows[Match]):
 
     kind = "matches"
 
-    def __init__(self, answers: Sequence[tuple[Query, Matches]], provenance: Mapping[str, Any]):
+    def __init__(
+        self, answers: Sequence[tuple[Query, Matches]], provenance: Mapping[str, Any]
+    ) -> None:
         super().__init__([match for _, found in answers for match in found], provenance)
         self.query = f"{len(answers)} queries"
         self.queries = [query for query, found in answers for _ in found]

@@ -81,7 +81,9 @@ class Rerank:
                 f"--rerank-top {k}"
             )
 
-    def order(self, text: str, found: Sequence[Match], k: int) -> tuple[list[Match], dict[str, Any]]:
+    def order(
+        self, text: str, found: Sequence[Match], k: int
+    ) -> tuple[list[Match], dict[str, Any]]:
         """Return the k best candidates by the judge, and what the second stage did.
 
         Each keeps rank and similarity of the first stage among its terms. Candidates that cannot be

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fieldguide.hookspecs import hookimpl
 from fieldguide.specs import (
     AnnotationReaderSpec,
+    BenchmarkSpec,
     CaptionConverterSpec,
     DomainSpec,
     MethodSpec,
@@ -17,6 +18,7 @@ from fieldguide_biodiversity.checklist_offers import (
     TAXONOMY_COMMANDS,
     TAXONOMY_READER,
 )
+from fieldguide_biodiversity.benchmarks.inquire_offers import inquire_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,3 +124,9 @@ def register_methods() -> Iterable[MethodSpec]:
         suffixes=(".json",),
         recognizes="fieldguide_biodiversity.megadetector:is_megadetector",
     )
+
+
+@hookimpl
+def register_benchmarks() -> Iterable[BenchmarkSpec]:
+    """Offer protocols on public data sets of organisms."""
+    yield from inquire_specs()

@@ -1,0 +1,1 @@
+"""Public data sets of organisms, found in their owners' layouts and measured."""
