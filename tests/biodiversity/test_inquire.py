@@ -146,9 +146,7 @@ def test_an_index_of_the_archive_gives_the_figures_of_its_files(
     )
     assert "the index inat24.fg" in from_index.protocol[0]
     write_tiny_checkpoint(tmp_path / "other", seed=5)
-    other = fg.guide(
-        "biodiversity", model=str(tmp_path / "other"), modality="organism_photo"
-    )
+    other = fg.guide("biodiversity", model=str(tmp_path / "other"), modality="organism_photo")
     with pytest.raises(SpaceMismatchError, match=r"inat24\.fg"):
         small(k=5)(other, tmp_path)
 
@@ -172,9 +170,7 @@ def test_a_perfect_judge_reaches_the_bound_of_the_first_stage(made: Path, guide:
     assert "second judge" in two.protocol[0]
 
 
-def test_a_part_of_the_archive_is_named_and_stands_beside_nothing(
-    made: Path, guide: Guide
-) -> None:
+def test_a_part_of_the_archive_is_named_and_stands_beside_nothing(made: Path, guide: Guide) -> None:
     with pytest.raises(UsageError, match="12 of 5000000 images"):
         inquire_fullrank(guide, made)
     report = inquire_fullrank.on_subset(guide, made)

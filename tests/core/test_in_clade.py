@@ -90,6 +90,12 @@ def test_rows_of_a_clade_are_found_however_they_are_named(
     assert found(index, InClade(tree, clades))[0] == rows
 
 
+def test_a_list_of_names_is_a_clade_too(index: LanceIndex, tree: Tree, tmp_path: Path) -> None:
+    names = tmp_path / "wanted.txt"
+    names.write_text("Odonata\nPieris rapae\n")
+    assert found(index, InClade(tree, (str(names),)))[0] == {0, 1, 2, 3, 7}
+
+
 def test_names_that_say_nothing_are_counted(index: LanceIndex, tree: Tree) -> None:
     _, notes = found(index, InClade(tree, ("Aves",), column="scientificname"))
     assert notes[0] == "3 rows have no scientificName and cannot be found"
@@ -110,7 +116,9 @@ def test_a_clade_and_a_place_apply_together(tmp_path: Path, tree: Tree) -> None:
     assert found(index, InClade(tree, ("Odonata",)), NearPlace("60,0", 5)) == ({1}, ())
 
 
-@pytest.mark.parametrize("name", ["Odonatta", "Morus", "'; DROP TABLE items --", ""])
+@pytest.mark.parametrize(
+    "name", ["Odonatta", "Morus", "'; DROP TABLE items --", "", "region:GB", "no.csv"]
+)
 def test_a_clade_that_names_no_one_taxon_is_refused(tree: Tree, name: str) -> None:
     with pytest.raises(UsageError) as error:
         InClade(tree, (name,))

@@ -188,8 +188,10 @@ def days() -> list[dict[str, Any]]:
              "2026-06-30T12:00+02:00", "1999-12-31", "2025:11:05", "20260501", "2026-05-01x",
              "2026-12-24", "2024-02-29", "2026-05-011", "it's; DROP TABLE items --"]  # fmt: skip
     rows: list[dict[str, Any]] = [{"captured_at": text} for text in texts]
-    rows += [{"date": "2020-01-05", "captured_at": "2026-05-05"},
-             {"date": 2026, "captured_at": "2026-05-06"}, {"date": "unknown", "captured_at": "2026:06:06 01:02:03"}, {}]  # fmt: skip
+    rows.append({"date": "2020-01-05", "captured_at": "2026-05-05"})
+    rows.append({"date": 2026, "captured_at": "2026-05-06"})
+    rows.append({"date": "unknown", "captured_at": "2026:06:06 01:02:03"})
+    rows.append({})
     return rows
 
 

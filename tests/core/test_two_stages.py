@@ -204,7 +204,7 @@ def test_a_judge_with_too_few_scores_is_refused(index: Index) -> None:
 
 
 def test_a_method_of_another_role_is_no_reranker(made: Path, index: Index) -> None:
-    with pytest.raises(UsageError, match="is a composer, no reranker.*second_model"):
+    with pytest.raises(UsageError, match=r"is a composer, no reranker.*second_model"):
         index.second_stage(str(made / "second"), method="weicom")
 
 

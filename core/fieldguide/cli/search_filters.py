@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,11 +28,15 @@ filter_options = chain(
         "--clade",
         "clades",
         multiple=True,
-        metavar="TAXON",
-        help="Only images whose name is of this taxon, such as Odonata; repeat for several.",
+        metavar="NAME",
+        help="Only images whose name is of a taxon such as Odonata, or of one of FILE.txt or .csv "
+        "with names; repeat for more.",
     ),
     click.option(
-        "--taxonomy", metavar="FILE", help="The tree that --clade is of; else the domain's own."
+        "--taxonomy",
+        type=click.Path(exists=True, path_type=Path),
+        metavar="FILE",
+        help="The tree that --clade is of; else the domain's own.",
     ),
     click.option(
         "--taxon-column", metavar="NAME", help="Where images have their names; else as usual."
@@ -81,9 +86,9 @@ def chosen_filters(settings: Mapping[str, Any], guide: Guide) -> list[RowFilter]
 
 def _clade_filter(settings: Mapping[str, Any], guide: Guide) -> RowFilter:
     from fieldguide.retrieval.in_clade import InClade
-    from fieldguide.taxonomy.lookup import read_tree
+    from fieldguide.zeroshot.choose_taxa import tree_of
 
-    tree = read_tree(settings["taxonomy"] or guide.domain.name, guide.catalog)
+    tree = tree_of(guide.domain, settings["taxonomy"])
     return InClade(tree, settings["clades"], settings["taxon_column"])
 
 

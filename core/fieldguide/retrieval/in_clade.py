@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from fieldguide.errors import UsageError
 from fieldguide.retrieval.conditions import Condition, Either, In
 from fieldguide.retrieval.row_filters import Asked, spellings
-from fieldguide.taxonomy.lookup import find_taxon, meanings
+from fieldguide.taxonomy.lookup import meanings
+from fieldguide.zeroshot.clades import REGION, named_taxa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ class InClade:
 
     Args:
         tree: of the taxa.
-        clades: names of taxa, one of which a row must be or belong to.
+        clades: names of taxa, or files of names, one of which a row must be or belong to.
         column: the metadata key that holds the rows' names; by default those of the domain.
 
     Raises:
@@ -52,7 +53,12 @@ class InClade:
         self._nodes()
 
     def _nodes(self) -> list[int]:
-        return [find_taxon(self.tree, name) for name in self.clades]
+        if places := [name for name in self.clades if name.startswith(REGION)]:
+            raise UsageError(
+                f"{places[0]!r} is no taxon, and images are found by where they were taken: --near "
+                "LAT,LON --within-km KM."
+            )
+        return named_taxa(self.tree, self.clades)
 
     def about(self) -> dict[str, Any]:
         """See ``RowFilter``."""

@@ -122,7 +122,7 @@ class TakenWhen:
         asked = self._asked(())
         if asked.after is not None and asked.before is not None and asked.after >= asked.before:
             raise UsageError(
-                f"No day is both {asked.after} or later and before {asked.before}. Give days in order."
+                f"No day is {asked.after} or later and before {asked.before}. Give them in order."
             )
 
     def _asked(self, columns: tuple[str, ...]) -> Dated:

@@ -51,7 +51,7 @@ def labels_within(
     places = [text.removeprefix(REGION) for text in clades if text.startswith(REGION)]
     named = [text for text in clades if not text.startswith(REGION)]
     if named:
-        leaves = leaves[_inside(tree, _nodes(tree, named))[leaves]]
+        leaves = leaves[_inside(tree, named_taxa(tree, named))[leaves]]
     if places:
         if regions is None:
             raise UsageError(
@@ -86,7 +86,12 @@ def read_names(path: Path) -> list[str]:
     return found
 
 
-def _nodes(tree: Tree, texts: Sequence[str]) -> list[int]:
+def named_taxa(tree: Tree, texts: Sequence[str]) -> list[int]:
+    """Return the taxa that names, and files of names, stand for.
+
+    Raises:
+        UsageError: a name means no taxon or several, or a file cannot be read.
+    """
     found = []
     for text in texts:
         if text.lower().endswith(LIST_SUFFIXES):
