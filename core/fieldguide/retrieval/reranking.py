@@ -38,7 +38,7 @@ class Judged:
         about: what the judge is and did, for the record of the search.
     """
 
-    scores: NDArray[np.float64]
+    scores: NDArray[np.float64] | Sequence[float]
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
