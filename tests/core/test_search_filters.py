@@ -104,7 +104,7 @@ def places(count: int = 300) -> list[dict[str, Any]]:
              {"lat": float("nan"), "lon": 1.0}][number % 7]
         )  # fmt: skip
     rows += [{"lat": 89.99, "lon": 20.0}, {"lat": 89.99, "lon": -160.0}, {"lat": 0, "lon": 179.99},
-             {"lat": 0, "lon": -179.99}, {"lat": 0, "lon": 180.01}]  # fmt: skip
+             {"lat": 0, "lon": 0}, {"lat": 0, "lon": -179.99}, {"lat": 0, "lon": 180.01}]  # fmt: skip
     return rows
 
 
@@ -132,8 +132,8 @@ def test_the_engine_finds_the_rows_within_a_distance(
 def test_rows_without_a_place_on_earth_are_counted(placed: LanceIndex) -> None:
     rows = places()
     missing = sum(place_of(row, PLACES) is None for row in rows)
-    assert missing == sum(not row or row.keys() == {"lat"} or row.get("lat") == "51"
-                          or row.get("lat") != row.get("lat") for row in rows)  # fmt: skip
+    of_seven = sum(number % 7 in (2, 4, 5, 6) for number in range(300))
+    assert missing == of_seven + 1  # and the one at 0,0
     assert placed.count(HasPlace(PLACES, is_negated=True)) == missing
     condition, notes = narrowed(placed, general(), None, [NearPlace("0,0", 20_016)])
     assert notes == (f"{missing} rows have no place and cannot be found",)
@@ -186,7 +186,7 @@ def days() -> list[dict[str, Any]]:
     texts = ["2026-05-01", "2026:05:01 23:59:59", "2026-04-30T23:59:59Z", "2026-07-01", "2026-06",
              "0000:00:00 00:00:00", "2026-05-01/2026-05-09", "1 May 2026", "2026-13-01", "",
              "2026-06-30T12:00+02:00", "1999-12-31", "2025:11:05", "20260501", "2026-05-01x",
-             "2026-12-24", "2024-02-29", "2026-05-011", "it's; DROP TABLE items --"]  # fmt: skip
+             "2026/06/02", "2026-12-24", "2024-02-29", "2026-05-011", "it's; DROP TABLE items --"]  # fmt: skip
     rows: list[dict[str, Any]] = [{"captured_at": text} for text in texts]
     rows.append({"date": "2020-01-05", "captured_at": "2026-05-05"})
     rows.append({"date": 2026, "captured_at": "2026-05-06"})
@@ -200,7 +200,7 @@ def slow_day(row: Mapping[str, Any]) -> datetime.date | None:
         text = row.get(name)
         if not isinstance(text, str) or (len(text) > 10 and (text[10] not in "T " or "/" in text)):
             continue
-        if len(text) >= 10 and text[4] in "-:" and text[7] in "-:":
+        if len(text) >= 10 and text[4] in "-:/" and text[7] in "-:/":
             try:
                 return datetime.date(int(text[:4]), int(text[5:7]), int(text[8:10]))
             except ValueError:
@@ -273,7 +273,7 @@ def test_a_column_says_which_field_it_is_of(key: str, kind: str) -> None:
 
 def test_all_filters_apply_together(tmp_path: Path) -> None:
     rows = [
-        {"lat": lat, "lon": 0.0, "date": date, "note": note}
+        {"lat": lat, "lon": 1.0, "date": date, "note": note}
         for lat in (0.0, 40.0)
         for date in ("2026-05-01", "2026-09-01")
         for note in ("it's 100%", "other")
@@ -281,6 +281,6 @@ def test_all_filters_apply_together(tmp_path: Path) -> None:
     index = an_index(tmp_path / "photos.fg", rows)
     condition, notes = narrowed(
         index, general(), 'note == "it\'s 100%"',
-        [NearPlace("0,0", 10), TakenWhen(before="2026-06-01")],
+        [NearPlace("0,1", 10), TakenWhen(before="2026-06-01")],
     )  # fmt: skip
     assert (found(index, condition), notes) == ({0}, ())

@@ -182,6 +182,25 @@ def test_a_model_that_fails_on_a_batch_leaves_the_others_their_vectors(
     assert all(match.similarity == pytest.approx(scores[match.id]) for match in judged)
 
 
+def test_windows_of_a_large_picture_are_judged_as_windows(made: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(9).integers(0, 256, (128, 192, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+
+    def indexed(model: str) -> Index:
+        guide = fg.guide("general", model=str(made / model))
+        return guide.index(
+            tmp_path / "large.png", tmp_path / f"{model}.fg", windows=[64], overlap=0
+        )
+
+    alone = indexed("second").search("a barn", k=6)
+    first = indexed("first")
+    found = first.search("a barn", k=6, rerank=first.second_stage(str(made / "second")))
+    assert [match.id for match in found] == [match.id for match in alone]
+    assert [match.similarity for match in found] == pytest.approx(
+        [match.similarity for match in alone], abs=1e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

@@ -1,9 +1,9 @@
 """Rows by the day on which they were taken: from, until, and in which months of any year.
 
-A date is read as ISO 8601 writes it (``2026-05-17``, ``2026-05-17T10:20:30Z``) or as EXIF does
-(``2026:05:17 10:20:30``, CIPA DC-008 2019). The day is the one that is written: no time zone moves
-it. What names no day, such as ``2026-05``, an interval, or the ``0000:00:00`` of a camera without a
-clock, is no date.
+A date is read as ISO 8601 writes it (``2026-05-17``, ``2026-05-17T10:20:30Z``), as EXIF does
+(``2026:05:17 10:20:30``, CIPA DC-008 2019), or with slashes (``2026/05/17``). The day is the one
+that is written: no time zone moves it. What names no day, such as ``2026-05``, an interval, or the
+``0000:00:00`` of a camera without a clock, is no date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 MONTHS = 12
-_DAY = "[0-9]{4}[-:](0[1-9]|1[0-2])[-:](0[1-9]|[12][0-9]|3[01])"
+_DAY = "[0-9]{4}[-:/](0[1-9]|1[0-2])[-:/](0[1-9]|[12][0-9]|3[01])"
 _DATE = f"{_DAY}([T ][^/]*)?"
 _SEVERAL = re.compile(r"(\d{1,2})(?:-(\d{1,2}))?", re.ASCII)
 
@@ -71,7 +71,7 @@ def day_of(row: Mapping[str, Any], columns: Sequence[str]) -> str | None:
     for name in columns:
         value = plain(row.get(name))
         if isinstance(value, str) and re.fullmatch(_DATE, value):
-            return value[:10].replace(":", "-")
+            return value[:10].replace(":", "-").replace("/", "-")
     return None
 
 
@@ -140,7 +140,9 @@ class Dated(RowTest):
 
     def _days(self, name: str) -> str:
         column = f"`{column_name(name, 'text')}`"
-        written = f"replace({column}, ':', '-')"  # "2026-05-01T10-20" is not before its own day
+        written = (
+            f"replace(replace({column}, ':', '-'), '/', '-')"  # a time behind the day is later
+        )
         tests = ["(1 = 1)"]
         if self.after is not None:
             tests.append(f"{written} >= '{self.after}'")
@@ -148,7 +150,7 @@ class Dated(RowTest):
             tests.append(f"{written} < '{self.before}'")
         if self.months:
             months = "|".join(f"{month:02d}" for month in sorted(self.months))
-            tests.append(f"regexp_like({column}, '^[0-9]{{4}}[-:]({months})[-:]')")
+            tests.append(f"regexp_like({column}, '^[0-9]{{4}}[-:/]({months})[-:/]')")
         return f"({'NOT ' if self.is_negated else ''}({' AND '.join(tests)}))"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldguide.errors import UsageError
 from fieldguide.retrieval.conditions import Condition, Either, In
-from fieldguide.retrieval.row_filters import Asked, spellings
+from fieldguide.retrieval.row_filters import Asked, left_out, spellings
 from fieldguide.taxonomy.lookup import meanings
 from fieldguide.zeroshot.clades import REGION, named_taxa
 
@@ -109,11 +109,10 @@ class InClade:
         notes = []
         if len(counts) == 1:
             ((column, texts),) = counts.items()
-            if missing := len(store) - texts.total():
-                notes.append(f"{missing:,} rows have no {column} and cannot be found")
+            notes += left_out(len(store) - texts.total(), column)
         for side, what in (
             ("unknown", f"not in {self.tree.info.name}"),
-            ("both", "of several taxa, not all in the clade: say more in another column"),
+            ("both", "of several taxa, not all in the clade, and takes no row"),
         ):
             rows: Counter[str] = Counter()
             for texts in counts.values():
@@ -121,8 +120,6 @@ class InClade:
             if rows:
                 shown = ", ".join(repr(text[:60]) for text, _ in rows.most_common(NAMED))
                 more = " ..." if len(rows) > NAMED else ""
-                notes.append(
-                    f"{len(rows):,} names, {rows.total():,} times in the index, are {what}: "
-                    f"{shown}{more}"
-                )
+                names = "1 name is" if len(rows) == 1 else f"{len(rows):,} names are"
+                notes.append(f"{names} {what} ({rows.total():,} times in the index): {shown}{more}")
         return tuple(notes)

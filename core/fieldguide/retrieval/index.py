@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.store_job import fill
+from fieldguide.domain_guide import Guide
 from fieldguide.errors import ScopeError, UsageError
 from fieldguide.privacy.domains import PATHS, require_same_names
 from fieldguide.privacy.names import names_kept_out
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fieldguide.data.inputs import Item
-    from fieldguide.guides import Guide
     from fieldguide.models.embeddings import SpaceId
     from fieldguide.planning import Plan
     from fieldguide.privacy.names import PrivateNames
@@ -236,7 +236,7 @@ class Index:
             UsageError: the method is of another role.
         """
         about = read_job(self.store.about, self.store.folder)
-        second = type(self.guide)(
+        second = Guide(
             about.domain, modality=about.modality, model=model, options=about.options,
             out_of_scope=about.out_of_scope, runtime=self.guide.runtime,
             show_paths=about.names == PATHS, catalog=self.guide.catalog,

@@ -156,6 +156,8 @@ def place_of(
 ) -> tuple[float, float] | None:
     """Return latitude and longitude of a row in degrees, or None where it says none.
 
+    0,0 is none: it is what devices write that know no place.
+
     Args:
         row: its metadata.
         columns: as of :class:`HasPlace`.
@@ -167,6 +169,7 @@ def place_of(
             and type(longitude) is float
             and abs(latitude) <= MAX_LATITUDE
             and MIN_LONGITUDE <= longitude <= MAX_LONGITUDE
+            and (latitude, longitude) != (0, 0)
         ):
             return latitude, longitude
     return None
@@ -180,5 +183,6 @@ def _usable(pair: tuple[str, str], columns: frozenset[str]) -> str:
     return (
         f"({latitude} IS NOT NULL AND {longitude} IS NOT NULL"
         f" AND {latitude} >= {-MAX_LATITUDE} AND {latitude} <= {MAX_LATITUDE}"
-        f" AND {longitude} >= {MIN_LONGITUDE} AND {longitude} <= {MAX_LONGITUDE})"
+        f" AND {longitude} >= {MIN_LONGITUDE} AND {longitude} <= {MAX_LONGITUDE}"
+        f" AND NOT ({latitude} = 0 AND {longitude} = 0))"
     )

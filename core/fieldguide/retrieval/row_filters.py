@@ -91,7 +91,7 @@ class NearPlace:
         columns = place_columns(store, domain)
         missing = store.count(HasPlace(columns, is_negated=True))
         condition = Near(columns, self._place(), self.within_km)
-        return Asked(condition, _left_out(missing, "place"))
+        return Asked(condition, left_out(missing, "place"))
 
     def about(self) -> dict[str, Any]:
         """See ``RowFilter``."""
@@ -137,7 +137,7 @@ class TakenWhen:
         """See ``RowFilter``."""
         columns = date_columns(store, domain)
         missing = store.count(HasDay(columns, is_negated=True))
-        return Asked(self._asked(columns), _left_out(missing, "date"))
+        return Asked(self._asked(columns), left_out(missing, "date"))
 
     def about(self) -> dict[str, Any]:
         """See ``RowFilter``."""
@@ -192,7 +192,8 @@ def spellings(fields: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _left_out(count: int, what: str) -> tuple[str, ...]:
+def left_out(count: int, what: str) -> tuple[str, ...]:
+    """Return the note of rows without a fact that is asked for; nothing where there are none."""
     if not count:
         return ()
     return (f"{count:,} {'row has' if count == 1 else 'rows have'} no {what} and cannot be found",)
