@@ -104,7 +104,8 @@ def places(count: int = 300) -> list[dict[str, Any]]:
              {"lat": float("nan"), "lon": 1.0}][number % 7]
         )  # fmt: skip
     rows += [{"lat": 89.99, "lon": 20.0}, {"lat": 89.99, "lon": -160.0}, {"lat": 0, "lon": 179.99},
-             {"lat": 0, "lon": 0}, {"lat": 0, "lon": -179.99}, {"lat": 0, "lon": 180.01}]  # fmt: skip
+             {"lat": 0, "lon": 0}, {"lat": 0, "lon": -179.99},
+             {"lat": 0, "lon": 180.01}]  # fmt: skip
     return rows
 
 
@@ -186,7 +187,8 @@ def days() -> list[dict[str, Any]]:
     texts = ["2026-05-01", "2026:05:01 23:59:59", "2026-04-30T23:59:59Z", "2026-07-01", "2026-06",
              "0000:00:00 00:00:00", "2026-05-01/2026-05-09", "1 May 2026", "2026-13-01", "",
              "2026-06-30T12:00+02:00", "1999-12-31", "2025:11:05", "20260501", "2026-05-01x",
-             "2026/06/02", "2026-12-24", "2024-02-29", "2026-05-011", "it's; DROP TABLE items --"]  # fmt: skip
+             "2026/06/02", "2026-12-24", "2024-02-29", "2026-05-011",
+             "it's; DROP TABLE items --"]  # fmt: skip
     rows: list[dict[str, Any]] = [{"captured_at": text} for text in texts]
     rows.append({"date": "2020-01-05", "captured_at": "2026-05-05"})
     rows.append({"date": 2026, "captured_at": "2026-05-06"})

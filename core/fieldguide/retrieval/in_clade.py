@@ -106,7 +106,7 @@ class InClade:
     def _notes(
         self, store: LanceIndex, counts: Mapping[str, Counter[str]], sides: Mapping[str, str]
     ) -> tuple[str, ...]:
-        notes = []
+        notes: list[str] = []
         if len(counts) == 1:
             ((column, texts),) = counts.items()
             notes += left_out(len(store) - texts.total(), column)
