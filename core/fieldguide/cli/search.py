@@ -70,7 +70,7 @@ def _ask(opened: Index, text: str | None, settings: Mapping[str, Any]) -> Matche
     given = {
         "k": settings["k"],
         "where": settings["where"],
-        "filters": search_filters.chosen_filters(settings, opened.guide),
+        "filters": search_filters.chosen_filters(settings, opened),
         "rerank": search_filters.chosen_rerank(settings, opened),
     }
     if settings["queries"] is None:

@@ -12,7 +12,6 @@ from fieldguide.cli.options import chain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fieldguide.guides import Guide
     from fieldguide.retrieval.index import Index
     from fieldguide.retrieval.reranking import Rerank
     from fieldguide.retrieval.row_filters import RowFilter
@@ -61,7 +60,7 @@ rerank_options = chain(
 )
 
 
-def chosen_filters(settings: Mapping[str, Any], guide: Guide) -> list[RowFilter]:
+def chosen_filters(settings: Mapping[str, Any], index: Index) -> list[RowFilter]:
     """Return the filters that the options ask for.
 
     Raises:
@@ -78,18 +77,11 @@ def chosen_filters(settings: Mapping[str, Any], guide: Guide) -> list[RowFilter]
     if any(value is not None for value in days.values()):
         found.append(TakenWhen(**days))
     if settings["clades"]:
-        found.append(_clade_filter(settings, guide))
+        taxonomy, column = settings["taxonomy"], settings["taxon_column"]
+        found.append(index.clade(*settings["clades"], taxonomy=taxonomy, column=column))
     elif settings["taxonomy"] is not None or settings["taxon_column"] is not None:
         raise click.UsageError("--taxonomy and --taxon-column are for --clade: name a taxon.")
     return found
-
-
-def _clade_filter(settings: Mapping[str, Any], guide: Guide) -> RowFilter:
-    from fieldguide.retrieval.in_clade import InClade
-    from fieldguide.zeroshot.choose_taxa import tree_of
-
-    tree = tree_of(guide.domain, settings["taxonomy"])
-    return InClade(tree, settings["clades"], settings["taxon_column"])
 
 
 def chosen_rerank(settings: Mapping[str, Any], index: Index) -> Rerank | None:

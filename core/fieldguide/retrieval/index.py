@@ -15,12 +15,14 @@ from fieldguide.privacy.names import names_kept_out
 from fieldguide.results import Matches, StoreReport
 from fieldguide.retrieval.composed_search import composed_search
 from fieldguide.retrieval.composing import DEFAULT_WEIGHT
+from fieldguide.retrieval.in_clade import InClade
 from fieldguide.retrieval.job import read_job
 from fieldguide.retrieval.lance_index import LanceIndex
 from fieldguide.retrieval.query_batch import Query, QueryMatches
 from fieldguide.retrieval.reranking import DEFAULT_TOP, Rerank
 from fieldguide.retrieval.row_filters import narrowed
 from fieldguide.writers.provenance import make_provenance
+from fieldguide.zeroshot.choose_taxa import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from fieldguide.retrieval.conditions import Condition
     from fieldguide.retrieval.row_filters import RowFilter
     from fieldguide.specs import MethodSpec
+    from fieldguide.taxonomy.tree import Tree
 
 COMPOSER = "weicom"
 RERANKER = "second_model"
@@ -222,6 +225,21 @@ class Index:
             of_text.space, query=shown, k=k, composer=name, text_weight=share, **rows.facts
         )
         return Matches(shown, found, facts)
+
+    def clade(
+        self, *names: str, taxonomy: Tree | str | Path | None = None, column: str | None = None
+    ) -> InClade:
+        """Return a filter for :meth:`search`: only rows whose names belong to some taxa.
+
+        Args:
+            names: of taxa, or files of names.
+            taxonomy: a tree or its file; by default the domain's own.
+            column: the metadata key that holds the rows' names; by default those of the domain.
+
+        Raises:
+            UsageError: the domain has no tree, or a name means no taxon or several.
+        """
+        return InClade(tree_of(self.guide.domain, taxonomy), names, column)
 
     def second_stage(self, model: str, top: int = DEFAULT_TOP, method: str | None = None) -> Rerank:
         """Return a second stage for :meth:`search`: another model on the first answers alone.
