@@ -8,8 +8,9 @@ import pytest
 import rasterio
 
 import fieldguide as fg
+from fieldguide.captions.seasons import season_of
 from fieldguide.errors import ContractError, LoadError
-from fieldguide_remote_sensing.facts_caption import facts_caption, season_of
+from fieldguide_remote_sensing.facts_caption import facts_caption
 
 if TYPE_CHECKING:
     from pathlib import Path

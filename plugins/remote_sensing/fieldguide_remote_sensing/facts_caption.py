@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.captions.caption import Caption
+from fieldguide.captions.seasons import season_of
 from fieldguide.errors import ContractError
 from fieldguide.plain_yaml import load_yaml
 from fieldguide.specs import Record
@@ -31,7 +32,6 @@ PLACES = (("near", "place"), ("in", "region"), ("in", "country"))
 """Columns of names, and the word before each."""
 
 _DATE = re.compile(r"(\d{4})(?:[-:/](\d{2})(?:[-:/]\d{2}(?:[T ].*)?)?)?")
-_HALF_YEAR = 6
 
 
 class Step(Record):
@@ -42,15 +42,13 @@ class Step(Record):
 
 
 class SceneFacts(Record):
-    """Steps, seasons and sentences; see ``prompts/scene_facts.yaml``."""
+    """Steps and sentences; see ``prompts/scene_facts.yaml``."""
 
     version: str
     licence: str
     source: str
     resolution_m: tuple[Step, ...]
     cloud_percent: tuple[Step, ...]
-    tropics_deg: float
-    northern_seasons: tuple[str, ...]
     sentences: dict[str, str]
 
 
@@ -88,19 +86,6 @@ def facts_caption(record: Mapping[str, Any]) -> tuple[Caption, ...]:
     ]  # fmt: skip
     whole = Caption(_whole(facts), f"scene_facts/{known.version}:all")
     return (whole, *single)
-
-
-def season_of(month: int, latitude_deg: float) -> str | None:
-    """Return the season of a month (1 to 12) at a latitude, or None between the tropics.
-
-    >>> season_of(7, 48), season_of(7, -35), season_of(12, 60), season_of(7, 5)
-    ('summer', 'winter', 'winter', None)
-    """
-    known = scene_facts()
-    if abs(latitude_deg) < known.tropics_deg:
-        return None
-    shift = 0 if latitude_deg > 0 else _HALF_YEAR
-    return known.northern_seasons[(month - 1 + shift) % len(known.northern_seasons)]
 
 
 def _with_file(record: Mapping[str, Any]) -> Mapping[str, Any]:
