@@ -208,6 +208,12 @@ def register_methods() -> Iterable[MethodSpec]:
         role="classifier",
     )
     yield MethodSpec(
+        name="description_ensemble",
+        summary="The mean of sentences about each class (Pratt et al. 2023, CuPL)",
+        target="fieldguide.zeroshot.description_ensemble:DescriptionEnsembleClassifier",
+        role="classifier",
+    )
+    yield MethodSpec(
         name="domain_pairs",
         summary="Pairs of a domain out of general ones, in four stages (Zhang et al. 2023, RS5M)",
         target="fieldguide.pairs.domain_pairs:filter_pairs",

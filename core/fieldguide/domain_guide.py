@@ -30,6 +30,7 @@ from fieldguide.zeroshot.by_windows import WindowJob, choose_cut
 from fieldguide.zeroshot.choose import Asked, Classifier, make_classifier, named_calibration
 from fieldguide.zeroshot.class_sets import load_class_set
 from fieldguide.zeroshot.classify import check_range, classify_batches, label_answerer
+from fieldguide.zeroshot.describe import description_facts
 from fieldguide.zeroshot.look_again import about_guided, look_again_by, require_images
 from fieldguide.zeroshot.name_taxa import name_taxa, refuse_beside_taxa
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from fieldguide.tuning.adapter import Adapter
     from fieldguide.tuning.training.run import Outcome
     from fieldguide.zeroshot.calibration import Calibration
+    from fieldguide.zeroshot.description_sets import DescriptionSet
     from fieldguide.zeroshot.guided_crop import GuidedCrop
     from fieldguide.zeroshot.taxa import Taxa
     from fieldguide.zeroshot.top_k_pooling import Pooling
@@ -176,6 +178,8 @@ class Guide:
         pool: Pooling | None = None,
         vectors: str | Path | None = None,
         guided: GuidedCrop | None = None,
+        descriptions: DescriptionSet | str | Path | None = None,
+        prompt_share: float = 0.0,
     ) -> Predictions:
         """Say which label fits each image best, or which findings it has.
 
@@ -205,6 +209,9 @@ class Guide:
             vectors: the folder in which ``FILE.windows`` keeps the vectors of windows, as for
                 :meth:`locate`. By default the current one.
             guided: look at each image again, for small objects; see docs/several_animals.md.
+            descriptions: sentences about the labels in place of prompts, by name or file; where
+                no labels are named, its classes are the labels. See docs/taxon_captions.md.
+            prompt_share: of the prompts beside descriptions, 0 to 1.
 
         Returns:
             One prediction an input, in their order; one that failed carries the reason. By windows
@@ -218,11 +225,12 @@ class Guide:
         cut = choose_cut(plan, items, window=window, overlap=overlap, pool=pool, folder=vectors)
         require_images(guided, items, cut)
         if taxa is not None:
-            refuse_beside_taxa(labels, classes, calibration, cut)
+            refuse_beside_taxa(labels, classes, calibration, cut, descriptions)
             return name_taxa(self, plan, taxa, batches, guided)
         classifier = self.classifier(
-            plan, labels, classes=classes, templates=templates, calibration=calibration
-        )
+            plan, labels, classes=classes, templates=templates, calibration=calibration,
+            descriptions=descriptions, prompt_share=prompt_share,
+        )  # fmt: skip
         if cut is not None:
             return WindowJob(self, plan, classifier, cut, top, threshold).run(items or [])
         answerer = label_answerer(classifier, top, threshold)
@@ -230,7 +238,8 @@ class Guide:
         rows = list(classify_batches(batches, looking))
         offered = [] if classifier is None else list(classifier.labels)
         about = {"labels": offered, "threshold": threshold, **about_guided(guided)}
-        return Predictions(rows, self.provenance(plan, **about))
+        made = self.provenance(plan, **about, **description_facts(classifier))
+        return Predictions(rows, made)
 
     @names_kept_out
     def embed(self, inputs: Any, output: str | Path) -> StoreReport:
@@ -334,6 +343,8 @@ class Guide:
         group_column: str | None = None,
         where: str | None = None,
         adapter: AdapterName = None,
+        descriptions: DescriptionSet | str | Path | None = None,
+        prompt_share: float = 0.0,
     ) -> Evaluation:
         """Compare zero-shot answers with the labels of a manifest.
 
@@ -346,6 +357,8 @@ class Guide:
             group_column: rows that share its value are resampled together for intervals.
             where: only rows that fit, such as ``split == "test"``.
             adapter: on the model, for this evaluation; by default the guide's own.
+            descriptions: sentences about the labels, as of :meth:`classify`.
+            prompt_share: likewise.
 
         Raises:
             UsageError: no row has a label, or a label is not among those offered.
@@ -358,7 +371,7 @@ class Guide:
         items, known = find_labelled(guide, manifest, label_column, where)
         answers = guide.classify(
             items, known if labels is None and classes is None else labels, classes=classes,
-            templates=templates, top=KEEP_ALL,
+            templates=templates, top=KEEP_ALL, descriptions=descriptions, prompt_share=prompt_share,
         )  # fmt: skip
         return evaluate_predictions(answers, label_column=label_column, group_column=group_column)
 
@@ -551,7 +564,7 @@ class Guide:
         """Load, prepare and encode items in batches, with a progress bar where it is wanted."""
         return plan.encode(items, self.runtime)
 
-    def classifier(
+    def classifier(  # noqa: PLR0913 - what a user may say of labels
         self,
         plan: Plan,
         labels: Sequence[str] | None,
@@ -559,6 +572,8 @@ class Guide:
         classes: str | None = None,
         templates: Sequence[str] | None = None,
         calibration: str | Path | Calibration | None = None,
+        descriptions: DescriptionSet | str | Path | None = None,
+        prompt_share: float = 0.0,
     ) -> Classifier | None:
         """Return the classifier for the labels the user named; None when nothing is encoded.
 
@@ -566,7 +581,8 @@ class Guide:
             UsageError: neither or both of labels and classes are given, and no adapter has labels.
         """
         usual = plan.modality.templates if plan.modality else ("{}",)
-        asked = Asked(labels, classes, templates, usual, named_calibration(calibration))
+        known = named_calibration(calibration)
+        asked = Asked(labels, classes, templates, usual, known, descriptions, prompt_share)
         return make_classifier(asked, plan.encoder, self.adapter, self.catalog)
 
     def encode_text(self, text: str) -> Embeddings:

@@ -258,6 +258,7 @@ CORE_OPTIONS = frozenset(
         "composer",
         "confidence",
         "converter",
+        "descriptions",
         "device",
         "domain",
         "dropout",
@@ -315,6 +316,7 @@ CORE_OPTIONS = frozenset(
         "projection_epochs",
         "projection_rate",
         "queries",
+        "prompt_share",
         "quiet",
         "rank",
         "remove",
@@ -403,6 +405,7 @@ class DomainSpec(Offer):
     Attributes:
         registry: ``package:registry.yaml`` with the domain's models and data sets.
         class_sets: ``package:folder/file.yaml``, versioned prompt and class sets.
+        description_sets: ``package:folder/file.yaml``, versioned sentences about classes.
         demo: ``(folder: Path) -> Sequence[DemoImage]``, pictures for ``fieldguide demo``.
         pair_words: ``package:folder/file.yaml``, what ``fieldguide pairs filter`` looks for.
         private_sources: whether names of files may name people: results, logs and errors then have
@@ -427,6 +430,7 @@ class DomainSpec(Offer):
     options: tuple[OptionSpec, ...] = ()
     registry: ResourcePath | None = None
     class_sets: tuple[ResourcePath, ...] = ()
+    description_sets: tuple[ResourcePath, ...] = ()
     demo: ImportPath | None = None
     pair_words: ResourcePath | None = None
     private_sources: bool = False

@@ -130,8 +130,10 @@ def _say(
     """Say what was done, and name a better model where there is one."""
     where = "" if output is None else f"; written to {output}"
     click.echo(screen.summary_line(row.status for row in predictions) + where, err=True)
+    made = predictions.provenance
+    if without := made.get("descriptions", {}).get("without"):
+        click.echo(f"no description of {len(without)} labels: {', '.join(without[:5])}", err=True)
     if settings["model"] is None and settings["adapter"] is None:
-        made = predictions.provenance
         say_better_model(guide.catalog, made["modality"], (made["model"] or {}).get("name"))
 
 

@@ -79,10 +79,10 @@ def _check(settings: Mapping[str, Any]) -> None:
             "A calibration is fitted on the model's own scores: leave out --calibration or "
             "--write-calibration."
         )
-    if settings["templates"] or settings["label"] or settings["labels_file"]:
+    if any(settings[n] for n in ("templates", "label", "labels_file", "descriptions")):
         raise click.UsageError(
             "A class set of findings has labels and sentences of its own: leave out --label, "
-            "--labels and --template."
+            "--labels, --template and --descriptions."
         )
 
 

@@ -160,7 +160,23 @@ label_options = chain(
     ),
     click.option("--classes", help="A class set by name, or a YAML file."),
     click.option(
-        "--template", "templates", multiple=True, help="A prompt with {} for the label; repeat."
+        "--template",
+        "templates",
+        multiple=True,
+        help="A prompt with {} for the label, or openai_imagenet for CLIP's 80; repeat.",
+    ),
+    click.option(
+        "--descriptions",
+        metavar="SET",
+        help="Sentences about the labels in place of prompts: a set by name, or a .yaml, .json or "
+        ".csv file. Without labels, its classes are chosen from.",
+    ),
+    click.option(
+        "--prompt-share",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        show_default=True,
+        help="Of the prompts beside --descriptions; 0.5 is the mean of both.",
     ),
 )
 
@@ -263,7 +279,7 @@ def _check_options(given: Iterable[str], domain: DomainSpec) -> None:
 
 
 def chosen_labels(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keywords ``labels``, ``classes`` and ``templates`` of a guide's methods."""
+    """Return the keywords of a guide's methods that say what to choose from."""
     from fieldguide.zeroshot.class_sets import read_labels  # pydantic and yaml only when used
 
     labels = list(settings["label"])
@@ -273,4 +289,6 @@ def chosen_labels(settings: Mapping[str, Any]) -> dict[str, Any]:
         "labels": labels or None,
         "classes": settings["classes"],
         "templates": list(settings["templates"]) or None,
+        "descriptions": settings["descriptions"],
+        "prompt_share": settings["prompt_share"],
     }

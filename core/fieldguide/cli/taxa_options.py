@@ -77,5 +77,5 @@ def _taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa:
 
 
 def _by_default(guide: Guide, settings: Mapping[str, Any]) -> bool:
-    said = settings["label"] or settings["labels_file"] or settings["classes"]
+    said = any(settings[n] for n in ("label", "labels_file", "classes", "descriptions"))
     return guide.domain.taxonomy is not None and not said and guide.adapter is None

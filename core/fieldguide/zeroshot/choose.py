@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,9 +10,13 @@ from fieldguide.errors import UsageError
 from fieldguide.tuning.adapter import ProbeClassifier
 from fieldguide.zeroshot.class_sets import load_class_set, prompts_of_labels
 from fieldguide.zeroshot.classifier import build_classifier
+from fieldguide.zeroshot.describe import described_classifier, match_labels
+from fieldguide.zeroshot.description_files import load_descriptions
+from fieldguide.zeroshot.description_sets import DescriptionSet
+from fieldguide.zeroshot.template_sets import expand_templates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -50,10 +54,13 @@ class Asked:
     Attributes:
         labels: the user's own, or None.
         classes: name of a class set, or None.
-        templates: prompts, each with one ``{}``; None for those of the class set, adapter or
-            modality.
+        templates: prompts, each with one ``{}``, or names of ``template_sets``; None for those of
+            the class set, adapter or modality.
         usual: templates of the modality.
         calibration: of findings.
+        descriptions: sentences about the labels, or the name or file of a set; None for prompts
+            alone. Where neither labels nor classes are given, its classes are the labels.
+        prompt_share: of the prompts beside the sentences, 0 to 1.
     """
 
     labels: Sequence[str] | None
@@ -61,6 +68,8 @@ class Asked:
     templates: Sequence[str] | None
     usual: Sequence[str] = ("{}",)
     calibration: Calibration | None = None
+    descriptions: DescriptionSet | str | Path | None = None
+    prompt_share: float = 0.0
 
     def prompts(self, catalog: Catalog, adapter: Adapter | None = None) -> Mapping[str, list[str]]:
         """Return the prompts of each label.
@@ -71,21 +80,44 @@ class Asked:
             UsageError: neither or both of labels and classes are given, and no adapter has any.
         """
         known = {} if adapter is None else adapter.config.prompts
+        templates = expand_templates(self.templates)
         if self.labels is None and self.classes is None and known:
-            return _of_adapter(known, list(known), self.templates)
+            return _of_adapter(known, list(known), templates)
         if (self.labels is None) == (self.classes is None):
             raise UsageError(
                 "Say what to choose from: either labels (--label A --label B, --labels FILE) or a "
                 "class set (--classes NAME)."
             )
         if self.classes is not None:
-            return load_class_set(self.classes, catalog).prompts(self.templates)
+            return load_class_set(self.classes, catalog).prompts(templates)
         labels = self.labels or ()
         if known and all(label in known for label in labels):
             prompts_of_labels(labels, ("{}",))  # doubled or single labels are refused alike
-            return _of_adapter(known, labels, self.templates)
+            return _of_adapter(known, labels, templates)
         own = () if adapter is None else adapter.config.templates
-        return prompts_of_labels(labels, self.templates or own or self.usual)
+        return prompts_of_labels(labels, templates or own or self.usual)
+
+    def with_descriptions(self, catalog: Catalog, adapter: Adapter | None) -> Asked:
+        """Return this with the description set read, and with its classes where no labels are.
+
+        Raises:
+            UnknownNameError: no domain has the set.
+            UsageError: the file is no description set.
+        """
+        if self.descriptions is None:
+            return self
+        chosen = self.descriptions
+        if not isinstance(chosen, DescriptionSet):
+            chosen = load_descriptions(chosen, catalog)
+        has_own = adapter is not None and bool(adapter.config.prompts)
+        unsaid = self.labels is None and self.classes is None and not has_own
+        return replace(self, descriptions=chosen, labels=chosen.labels if unsaid else self.labels)
+
+    def names(self, labels: Iterable[str], catalog: Catalog) -> dict[str, tuple[str, ...]]:
+        """Return what else each label is called: names and aliases of the class set."""
+        entries = () if self.classes is None else load_class_set(self.classes, catalog).classes
+        more = {entry.label: (*entry.names, *entry.aliases) for entry in entries}
+        return {label: more.get(label, ()) for label in labels}
 
     def findings(self, catalog: Catalog) -> ClassSet | None:
         """Return the class set whose findings are asked for; None where one label is to be chosen.
@@ -103,6 +135,11 @@ class Asked:
                     f"it was fitted with: --classes {self.calibration.class_set}"
                 )
             return None
+        if self.descriptions is not None:
+            raise UsageError(
+                f"The findings of {found.name} have sentences of their own. Leave --descriptions "
+                "out."
+            )
         if self.templates:
             raise UsageError(
                 f"The findings of {found.name} have sentences of their own for present and absent. "
@@ -120,6 +157,10 @@ class Asked:
         """
         if self.templates:
             raise UsageError("The adapter is a probe, which uses no prompts. Leave --template out.")
+        if self.descriptions is not None:
+            raise UsageError(
+                "The adapter is a probe, which reads nothing. Leave --descriptions out."
+            )
         if self.labels is not None and self.classes is not None:
             raise UsageError("Give labels or a class set, not both; or none for the probe's own.")
         if self.classes is not None:
@@ -147,8 +188,14 @@ def make_classifier(
     classes = asked.findings(catalog)
     if classes is not None:
         return None if encoder is None else judge(classes, encoder, catalog, asked.calibration)
+    asked = asked.with_descriptions(catalog, adapter)
     prompts = asked.prompts(catalog, adapter)
-    return None if encoder is None else build_classifier(encoder, prompts)
+    if not isinstance(asked.descriptions, DescriptionSet):
+        return None if encoder is None else build_classifier(encoder, prompts)
+    matched = match_labels(asked.descriptions, asked.names(prompts, catalog))
+    if encoder is None:
+        return None
+    return described_classifier(encoder, matched, prompts, asked.prompt_share)
 
 
 def named_calibration(named: str | Path | Calibration | None) -> Calibration | None:

@@ -48,8 +48,15 @@ def name_taxa(
     return Predictions(rows, guide.provenance(plan, labels=len(taxa), **about))
 
 
-def refuse_beside_taxa(labels: object, classes: object, calibration: object, cut: object) -> None:
+def refuse_beside_taxa(
+    labels: object, classes: object, calibration: object, cut: object, descriptions: object
+) -> None:
     """Raise UsageError where something is asked for that goes with labels alone."""
+    if descriptions is not None:
+        raise UsageError(
+            "Descriptions are of labels, and taxa of a tree are asked for. Leave --descriptions "
+            "out, or name the labels: --classes NAME."
+        )
     if labels is not None or classes is not None:
         raise UsageError("Taxa are labels already: leave --label, --labels and --classes out.")
     if calibration is not None:
