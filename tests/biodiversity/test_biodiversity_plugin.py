@@ -58,9 +58,11 @@ def test_every_template_has_one_place_for_the_label(domain: DomainSpec) -> None:
         assert [t for t in modality.templates if t.count("{}") != 1] == []
 
 
-def test_the_caption_converter_loads() -> None:
-    (spec,) = plugin.register_caption_converters()
-    assert spec.load()({"genus": "Pica", "species": "pica"}) == "a photo of Pica pica."
+def test_every_caption_converter_and_format_of_annotations_loads() -> None:
+    by_name = {spec.name: spec.load() for spec in plugin.register_caption_converters()}
+    assert by_name["taxon"]({"genus": "Pica", "species": "pica"}) == ("a photo of Pica pica.",)
+    assert all(map(callable, by_name.values()))
+    assert all(callable(spec.load()) for spec in plugin.register_methods())
 
 
 def test_the_registry_is_valid_and_names_a_modality_of_the_domain(domain: DomainSpec) -> None:

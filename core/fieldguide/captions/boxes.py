@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fieldguide.errors import LoadError
 
@@ -131,7 +131,10 @@ class AnnotatedImage:
 
     Attributes:
         path: of the image, as the annotation or the folder of images has it.
+        width_px: 0 where the annotation does not say; it then has no boxes.
+        height_px: likewise.
         source: the annotation: its file, and the image's id where the file has many.
+        facts: columns that it has beside its boxes, such as the time.
         boxes: every object; where people drew them, an image with one that cannot be used is left
             out as a whole, since any count without it would be wrong.
         faults: of a detector's boxes that cannot be used.
@@ -145,6 +148,7 @@ class AnnotatedImage:
     source: str
     faults: tuple[BoxFault, ...] = ()
     meant: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

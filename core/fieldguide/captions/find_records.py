@@ -56,6 +56,7 @@ class Records:
                 self.skipped.append((image.source, lost[0].reason))
                 continue
             self.rows.append({
+                **image.facts,
                 "path": image.path,
                 "source": image.source,
                 "width": image.width_px,

@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fieldguide.hookspecs import hookimpl
-from fieldguide.specs import (
-    AnnotationReaderSpec,
-    BenchmarkSpec,
-    CaptionConverterSpec,
-    DomainSpec,
-    MethodSpec,
-    ModalitySpec,
-)
+from fieldguide.specs import DomainSpec, ModalitySpec
+from fieldguide_biodiversity.benchmarks.inquire_offers import inquire_specs
+from fieldguide_biodiversity.caption_offers import CONVERTERS, READERS
 from fieldguide_biodiversity.checklist_offers import (
     NAME_WRITERS,
     TAXONOMY_COMMANDS,
     TAXONOMY_READER,
 )
-from fieldguide_biodiversity.benchmarks.inquire_offers import inquire_specs
+from fieldguide_biodiversity.detector_offers import DETECTOR_READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fieldguide.specs import CommandSpec, WriterSpec
+    from fieldguide.specs import (
+        BenchmarkSpec,
+        CaptionConverterSpec,
+        CommandSpec,
+        MethodSpec,
+        WriterSpec,
+    )
 
 api = 1
 
@@ -82,7 +83,12 @@ def register_domains() -> Iterable[DomainSpec]:
         extra=EXTRA,
         modalities=(ORGANISM_PHOTO, UNDERWATER_FISH),
         registry="fieldguide_biodiversity:registry.yaml",
-        class_sets=("fieldguide_biodiversity:prompts/fish4knowledge.yaml",),
+        class_sets=(
+            "fieldguide_biodiversity:prompts/fish4knowledge.yaml",
+            "fieldguide_biodiversity:prompts/plantvillage_38.yaml",
+        ),
+        label_texts="fieldguide_biodiversity.label_texts:label_texts",
+        description_sets=("fieldguide_biodiversity:prompts/fish4knowledge_looks.yaml",),
         demo="fieldguide_biodiversity.demo:demo_sets",
         taxonomy="fieldguide_biodiversity.default_tree:default_tree",
         taxonomy_reader=TAXONOMY_READER,
@@ -94,12 +100,8 @@ def register_domains() -> Iterable[DomainSpec]:
 
 @hookimpl
 def register_caption_converters() -> Iterable[CaptionConverterSpec]:
-    """Offer captions from taxonomic labels."""
-    yield CaptionConverterSpec(
-        name="taxon",
-        summary="All ranks and the common name, as BioCLIP's captions have them",
-        target="fieldguide_biodiversity.captions:taxon_caption",
-    )
+    """Offer captions from taxonomic labels, descriptions, camera traps and leaves."""
+    yield from CONVERTERS
 
 
 @hookimpl
@@ -116,14 +118,8 @@ def register_writers() -> Iterable[WriterSpec]:
 
 @hookimpl
 def register_methods() -> Iterable[MethodSpec]:
-    """Offer what camera traps' detectors write; ``docs/several_animals.md``."""
-    yield AnnotationReaderSpec(
-        name="megadetector",
-        summary="MegaDetector's batch results: boxes of animals, people and vehicles",
-        target="fieldguide_biodiversity.megadetector:read_megadetector",
-        suffixes=(".json",),
-        recognizes="fieldguide_biodiversity.megadetector:is_megadetector",
-    )
+    """Offer the formats of annotations of the field."""
+    yield from (*READERS, *DETECTOR_READERS)
 
 
 @hookimpl

@@ -27,10 +27,15 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 """Column names by what they hold, in lower case, the surest first."""
 
 NULL_LIKE = frozenset(
-    ("", "-", "?", "nan", "none", "null", "na", "n/a", "<na>", "unknown", "unidentified")
-)
+    ("", "-", "?", "nan", "none", "null", "na", "n/a", "<na>", "unknown", "unidentified",
+     "(unidentified)", "not classified", "pleasehelp")
+)  # fmt: skip
 """What tables write where something is not known, in lower case."""
 
+KINGDOMS = {"Metazoa": "Animalia", "Archaeplastida": "Plantae", "Chloroplastida": "Plantae"}
+"""Names of kingdoms that BioCLIP's tables (``naming.py``) write otherwise than their sources."""
+
+_MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")  # of names in the Encyclopedia of Life
 _UNDETERMINED = frozenset(("sp", "spp", "cf", "aff", "indet"))
 _BINOMIAL = re.compile(r"([A-Z][^\W\d_]+)(?: \([A-Z][^\W\d_]+\))? (\S.*)")  # genus (subgenus) rest
 # the multiplication sign marks hybrids
@@ -61,6 +66,8 @@ def taxon_metadata(record: Mapping[str, Any]) -> dict[str, str]:
     found = _columns(record)
     if " " in found.get("class", ""):
         del found["class"]  # a rank is one word: this is the label of a table of images
+    if "kingdom" in found:
+        found["kingdom"] = KINGDOMS.get(found["kingdom"], found["kingdom"])
     for name in (found.pop("species", ""), found.pop("scientific_name", "")):
         genus, epithet = _split(name)
         if genus and found.setdefault("genus", genus).casefold() != genus.casefold():
@@ -78,7 +85,7 @@ def clean(value: Any) -> str:
     >>> [clean(value) for value in (" Homo_sapiens ", float("nan"), None, "Unknown", 7)]
     ['Homo sapiens', '', '', '', '7']
     """
-    text = " ".join(str(value).replace("_", " ").split())
+    text = " ".join(_MARKUP.sub("", str(value)).replace("_", " ").split())
     return "" if text.casefold() in NULL_LIKE else text
 
 

@@ -1,0 +1,129 @@
+"""The prompts of a taxon of a tree, against BioCLIP's rules worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from fieldguide.errors import UnknownNameError, UsageError
+from fieldguide.taxonomy.build import build_tree
+from fieldguide.taxonomy.lineages import tree_from_lineages
+from fieldguide.taxonomy.lookup import find_taxon
+from fieldguide.taxonomy.tree import TreeInfo
+from fieldguide_biodiversity.captions import captions_of
+from fieldguide_biodiversity.label_texts import label_texts, names_in
+from fieldguide_biodiversity.taxa import RANKS
+from fieldguide_biodiversity.text_types import FIVE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fieldguide.taxonomy.tree import Tree
+
+WITH_SUBFAMILY = ("kingdom", "class", "order", "family", "subfamily", "genus", "species")
+ROWS = [
+    {"kingdom": "Animalia", "class": "Aves", "order": "Passeriformes", "family": "Muscicapidae",
+     "subfamily": "Erithacinae", "genus": "Erithacus", "species": "Erithacus rubecula"},
+    {"kingdom": "Animalia", "class": "Aves", "genus": "Pica"},
+]  # fmt: skip
+TAXA = [
+    ("1", None, "Animalia", "kingdom"), ("2", "1", "Aves", "class"),
+    ("3", "2", "Erithacus", "genus"), ("4", "3", "Erithacus rubecula", "species"),
+    ("5", "4", "Erithacus rubecula superbus", "subspecies"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def birds() -> Tree:
+    return tree_from_lineages(ROWS, WITH_SUBFAMILY, TreeInfo("birds"))
+
+
+@pytest.fixture(scope="module")
+def robins() -> Tree:
+    """A tree with common names in two languages."""
+    columns = dict(zip(("id", "parent_id", "name", "rank"), zip(*TAXA, strict=True), strict=True))
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    named = [("European robin", "en"), ("Rotkehlchen", "de")]
+    others = pa.table({
+        "id": ["4"] * 2, "name": [name for name, _ in named], "kind": ["common"] * 2,
+        "language": [language for _, language in named],
+    })  # fmt: skip
+    ranks = ("kingdom", "class", "genus", "species", "subspecies")
+    return build_tree(table, TreeInfo("robins"), ranks, others)
+
+
+@pytest.mark.parametrize(
+    ("name", "taxonomic"),
+    [
+        ("Erithacus rubecula",
+         "Animalia Aves Passeriformes Muscicapidae Erithacus rubecula"),
+        ("Erithacinae", "Animalia Aves Passeriformes Muscicapidae Erithacinae"),
+        ("Pica", "Animalia Aves Pica"),
+        ("Animalia", "Animalia"),
+    ],
+)  # fmt: skip
+def test_the_taxonomic_name_has_the_seven_ranks_and_the_taxon_itself(
+    birds: Tree, name: str, taxonomic: str
+) -> None:
+    node = find_taxon(birds, name)
+    assert label_texts(birds, node, "taxon") == [taxonomic]
+    assert label_texts(birds, node, "sci") == [name]
+
+
+def test_a_subspecies_says_its_genus_once(robins: Tree) -> None:
+    node = find_taxon(robins, "Erithacus rubecula superbus")
+    assert label_texts(robins, node, "taxon") == ["Animalia Aves Erithacus rubecula superbus"]
+
+
+def test_common_names_come_in_the_language_that_is_asked_for(robins: Tree) -> None:
+    robin = find_taxon(robins, "Erithacus rubecula")
+    assert label_texts(robins, robin, "com") == ["European robin"]
+    assert label_texts(robins, robin, "com", language="de") == ["Rotkehlchen"]
+    assert label_texts(robins, robin, "com", language="fr") == ["Erithacus rubecula"]
+    assert label_texts(robins, robin, "sci_com", language="de") == [
+        "Erithacus rubecula with common name Rotkehlchen"
+    ]
+
+
+def test_a_taxon_without_a_common_name_is_called_by_its_group(robins: Tree, birds: Tree) -> None:
+    assert label_texts(robins, find_taxon(robins, "European robin"), "kind") == [
+        "European robin, a kind of bird"
+    ]
+    assert label_texts(birds, find_taxon(birds, "Pica"), "kind") == ["Pica, a kind of bird"]
+    assert label_texts(birds, find_taxon(birds, "Pica"), "kind", language="de") == ["Pica"]
+
+
+def test_every_template_is_filled_with_every_text(robins: Tree) -> None:
+    robin = find_taxon(robins, "Erithacus rubecula")
+    assert label_texts(robins, robin, "sci_com", ["{}", "a photo of {}."]) == [
+        "Erithacus rubecula with common name European robin",
+        "a photo of Erithacus rubecula with common name European robin.",
+    ]
+    assert len(label_texts(robins, robin, "mix", ["openai_imagenet"])) == 5 * 80
+
+
+def test_a_wrong_template_or_text_type_is_refused(robins: Tree) -> None:
+    with pytest.raises(UsageError, match="needs exactly one"):
+        label_texts(robins, 0, "com", ["a bird"])
+    with pytest.raises(UnknownNameError, match="There are: com, sci, taxon"):
+        label_texts(robins, 0, "latin")
+
+
+@pytest.mark.shared_data
+def test_a_tree_of_the_rare_species_says_what_the_rows_say(shared_data: Path) -> None:
+    path = shared_data / "biodiversity" / "taxonomy" / "rare_species.csv"
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list({row["class"]: row for row in csv.DictReader(stream)}.values())
+    records: list[dict[str, Any]] = [
+        {**row, "class": row["cls"], "species": f"{row['genus']} {row['species']}"} for row in rows
+    ]
+    tree = tree_from_lineages(records, RANKS, TreeInfo("rare species"))
+    for row, record in zip(rows, records, strict=True):
+        node = find_taxon(tree, record["species"], rank="species")
+        names = names_in(tree, node)
+        alone = {**row, "common_name": None}
+        for text_type in ("sci", "taxon"):
+            assert captions_of(alone, text_type) == (f"a photo of {FIVE[text_type](names)}.",)
