@@ -50,19 +50,20 @@ def names_in(tree: Tree, node: int, language: str = "en") -> TaxonNames:
     where its rank is another one; a genus is not said twice before its species.
     """
     lineage = tree.lineage(node)
-    own = tree.name_of(node)
+    called = [tree.name_of(each) for each in lineage]
+    own = called[-1]
     above = {
-        tree.rank_of(each): tree.name_of(each)
-        for each in lineage[:-1]
-        if tree.rank_of(each) in RANKS[:-1]
+        rank: name
+        for each, name in zip(lineage[:-1], called[:-1], strict=True)
+        if (rank := tree.rank_of(each)) in RANKS[:-1]
     }  # wide to narrow; without the species of a subspecies
     genus = above.pop("genus", "")
-    if genus and own.split()[0] != genus:  # a tree of epithets, or a taxon between two ranks
+    if genus and own.split()[:1] != [genus]:  # a tree of epithets, or a taxon between two ranks
         own = f"{genus} {own}"
     english = language == "en"
     return TaxonNames(
         common=tree.common_name(node, language),
         scientific=own,
         taxonomic=" ".join((*above.values(), own)),
-        group=group_of(map(tree.name_of, lineage)) if english else "",
+        group=group_of(called) if english else "",
     )

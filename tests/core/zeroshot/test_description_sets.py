@@ -102,6 +102,16 @@ def test_every_set_that_ships_describes_each_class_of_its_class_set() -> None:
 
 
 @pytest.mark.shared_data
+def test_the_published_sentences_of_eurosat_match_the_class_set(shared_data: Path) -> None:
+    path = shared_data / "generic" / "class_descriptions" / "eurosat_descriptions.json"
+    classes = load_class_set("eurosat", fg.get_catalog())
+    names = {entry.label: (*entry.names, *entry.aliases) for entry in classes.classes}
+    found = read_descriptions(path).match(names)
+    assert found.share == 1
+    assert found.unused == ()
+
+
+@pytest.mark.shared_data
 @pytest.mark.parametrize(
     ("name", "classes", "labels"),
     [("cub", 200, ("Black-footed Albatross", "laysan albatross", "Common_Yellowthroat")),
