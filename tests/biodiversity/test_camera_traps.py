@@ -203,6 +203,11 @@ def test_boxes_of_a_camera_trap_serve_the_converters_of_boxes(tmp_path: Path) ->
         ({"category_id": 1, "bbox": [1, 2, 3]}, "3 numbers"),
         ({"category_id": 1, "bbox": [9000, 2, 3, 3]}, "outside the image"),
         ({"category_id": 1, "count": -2}, "no number of animals"),
+        ({"category_id": 1, "count": float("inf")}, "no number of animals"),
+        ({"category_id": 1, "count": 10**400}, "no number of animals"),
+        ({"category_id": [1]}, "category None"),
+        ({"category_id": 1, "bbox": "all"}, "no list of 4 numbers"),
+        ({"category_id": 1, "bbox": [1, 2, float("nan"), 3]}, "no number"),
     ],
 )
 def test_a_bad_annotation_leaves_its_image_out_with_the_reason(

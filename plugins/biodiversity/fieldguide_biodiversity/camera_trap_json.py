@@ -118,7 +118,12 @@ class _Reader:
                 count = count_of(each.get("count"))
             except ContractError as error:
                 raise LoadError(str(error)) from error
-            if count is None and each.get("bbox"):
+            bbox = each.get("bbox") or []
+            if not isinstance(bbox, list):
+                raise LoadError(
+                    f"its bbox is {str(bbox)[:40]!r}, no list of 4 numbers. Correct it."
+                )
+            if count is None and bbox:
                 count = 1
             found.append(Sighting(self._label(each), count))
         return tuple(found)
@@ -143,7 +148,9 @@ class _Reader:
 
 
 def _are_boxed(objects: Sequence[Mapping[str, Any]], size_px: tuple[int, int]) -> bool:
-    return all(size_px) and all(isinstance(each.get("bbox"), list) for each in objects)
+    return all(size_px) and all(
+        isinstance(each.get("bbox"), list) and each["bbox"] for each in objects
+    )
 
 
 def _side(record: Mapping[str, Any], name: str) -> int:

@@ -21,6 +21,9 @@ MOMENTS = ("captured_at", "datetime", "date_time", "datetimeoriginal", "timestam
 LATITUDES = ("latitude", "lat", "latitude_deg", "decimallatitude")
 LONGITUDES = ("longitude", "lon", "lng", "longitude_deg", "decimallongitude")
 
+MOST = 1_000_000
+"""Animals in one picture; more is taken for a mistake."""
+
 _MOMENT = re.compile(
     r"(\d{4})[-:/](\d{1,2})[-:/](\d{1,2})"
     r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s?(Z|[+-]\d{2}:?\d{2})?)?"
@@ -114,12 +117,12 @@ def count_of(value: Any) -> int | None:
     Raises:
         ContractError: it is no whole number, or negative.
     """
-    if value is None or value == "" or value != value:
+    if value is None or value == "" or value != value:  # NaN is not itself
         return None
-    number = float(value) if isinstance(value, int | float) else None
-    if isinstance(value, bool) or number is None or number < 0 or number != int(number):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= MOST or value != int(value):
         raise ContractError(f"its count is {str(value)[:40]!r}, no number of animals. Correct it.")
-    return int(number)
+    return int(value)
 
 
 def _sighting(row: Mapping[str, Any]) -> Sighting:
