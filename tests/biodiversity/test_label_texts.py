@@ -14,6 +14,7 @@ from fieldguide.taxonomy.lineages import tree_from_lineages
 from fieldguide.taxonomy.lookup import find_taxon
 from fieldguide.taxonomy.tree import TreeInfo
 from fieldguide_biodiversity.captions import captions_of
+from fieldguide_biodiversity.default_tree import default_tree
 from fieldguide_biodiversity.label_texts import label_texts, names_in
 from fieldguide_biodiversity.taxa import RANKS
 from fieldguide_biodiversity.text_types import FIVE
@@ -110,6 +111,20 @@ def test_a_wrong_template_or_text_type_is_refused(robins: Tree) -> None:
         label_texts(robins, 0, "com", ["a bird"])
     with pytest.raises(UnknownNameError, match="There are: com, sci, taxon"):
         label_texts(robins, 0, "latin")
+
+
+def test_every_species_of_the_tree_that_ships_is_of_a_group_that_everybody_knows() -> None:
+    tree = default_tree()
+    without = [
+        tree.name_of(int(node))
+        for node in tree.leaves()
+        if names_in(tree, int(node)).group in ("", "animal")
+    ]
+    assert without == []
+    whale = find_taxon(tree, "grey whale")
+    assert label_texts(tree, whale, "kind") == ["grey whale"]  # its name says it
+    snipe = find_taxon(tree, "common snipe")
+    assert label_texts(tree, snipe, "kind") == ["common snipe, a kind of bird"]
 
 
 @pytest.mark.shared_data
