@@ -15,6 +15,7 @@ from fieldguide.specs import BenchmarkSpec, CommandSpec, DomainSpec, Offer, Spec
 from fieldguide.tiny_checkpoints import KINDS, model_config, write_checkpoint
 from fieldguide.zeroshot.choose import finding_judge
 from fieldguide.zeroshot.class_sets import load_class_set
+from fieldguide.zeroshot.description_files import load_descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,14 +108,26 @@ def _domain_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:
         if unknown := sorted(set(modality.normaliser_options) - known):
             faults.append(f"the normaliser of {modality.name!r} takes {', '.join(unknown)}, which "
                           f"the domain {domain.name!r} has no option for")  # fmt: skip
-    for resource in domain.class_sets:
-        name = Path(resource).stem
-        faults += _fault(f"the class set {name!r}", lambda name=name: _usable_set(name, catalog))
     if domain.demo is not None:
         faults += _fault(f"the pictures {domain.demo}", lambda: domain.import_target(domain.demo))
     if domain.pair_words is not None:
         faults += _fault(f"the words {domain.pair_words!r}", lambda: domain_words(domain))
+    faults += _set_faults(domain, catalog)
     return faults + _registry_faults(domain, catalog, modalities)
+
+
+def _set_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:
+    """Return what of a domain's class and description sets cannot be used."""
+    faults: list[str] = []
+    for resource in domain.class_sets:
+        name = Path(resource).stem
+        faults += _fault(f"the class set {name!r}", lambda name=name: _usable_set(name, catalog))
+    for resource in domain.description_sets:
+        name = Path(resource).stem
+        faults += _fault(
+            f"the description set {name!r}", lambda name=name: load_descriptions(name, catalog)
+        )
+    return faults
 
 
 def _usable_set(name: str, catalog: Catalog) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from fieldguide import plugins
 from fieldguide.registry import read_resource
+from fieldguide.testing import check_plugin
 from fieldguide.zeroshot.class_sets import ClassSet
 from fieldguide_biodiversity import plugin
 
@@ -56,6 +57,10 @@ def test_fish_are_classified_as_fish_only_when_the_modality_is_named(domain: Dom
 def test_every_template_has_one_place_for_the_label(domain: DomainSpec) -> None:
     for modality in domain.modalities:
         assert [t for t in modality.templates if t.count("{}") != 1] == []
+
+
+def test_the_plugin_keeps_the_rules_for_plugins() -> None:
+    assert check_plugin(plugin) == []
 
 
 def test_every_caption_converter_and_format_of_annotations_loads() -> None:

@@ -48,6 +48,8 @@ def _print_domains(catalog: Catalog, owner: str) -> None:
             click.echo(f"    --modality {modality.name}: {modality.summary} [{model}]")
         for resource in domain.class_sets:
             click.echo(f"    --classes {resource.rpartition('/')[2].removesuffix('.yaml')}")
+        for resource in domain.description_sets:
+            click.echo(f"    --descriptions {resource.rpartition('/')[2].removesuffix('.yaml')}")
         for option in domain.options:
             click.echo(f"    --{option.name.replace('_', '-')}: {option.help}")
         for command in commands_of(domain.name, catalog):
