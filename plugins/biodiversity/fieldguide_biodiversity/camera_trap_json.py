@@ -106,9 +106,9 @@ class _Reader:
         size_px = (_side(record, "width"), _side(record, "height"))
         boxes = [self._box(each) for each in objects] if _are_boxed(objects, size_px) else []
         if not boxes:
-            return AnnotatedImage(place, *size_px, (), source, facts)
+            return AnnotatedImage(place, *size_px, (), source, facts=facts)
         checked = annotated_image(place, size_px, boxes, source)
-        return AnnotatedImage(place, *size_px, checked.boxes, source, facts)
+        return AnnotatedImage(place, *size_px, checked.boxes, source, facts=facts)
 
     def _sightings(self, objects: Sequence[Mapping[str, Any]]) -> tuple[Sighting, ...]:
         """Return the animals; each box is one, and without count or box nobody counted."""
