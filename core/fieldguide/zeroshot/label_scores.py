@@ -1,0 +1,115 @@
+"""Scores of a few images over very many labels, in bounded memory.
+
+Cosines stand label by label in the rows, (C, N): then the largest, the softmax and the sums up a
+tree go along whole rows of images. Each number is read three times after the matrix product that
+made it: for the maxima, for the exponentials, for the sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from fieldguide.zeroshot.top_places import block_maxima, top_places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+WORKING_BYTES = 256 << 20
+"""What the scores of one chunk of images may take; 128 images with half a million labels."""
+
+MAX_ROWS = 1024
+_BLOCK_BYTES = 8 << 20  # of scores that may stay in the processor's cache between two steps
+
+
+@dataclass(frozen=True, eq=False)
+class LabelScores:
+    """What N images say of C labels; good until the next chunk is asked for.
+
+    Attributes:
+        weights: (C, N) exponentials of logits, the largest of each image 1.
+        totals: (N,) their sums: a probability is a weight over its total.
+        top: (N, K) the likeliest labels, best first; equal ones by place.
+        top_probabilities: (N, K).
+    """
+
+    weights: NDArray[np.float32]
+    totals: NDArray[np.float64]
+    top: NDArray[np.int64]
+    top_probabilities: NDArray[np.float32]
+
+    def probabilities(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (N, M) probabilities of (M, N) weights, or of sums of weights."""
+        return np.asarray((weights / self.totals.astype(np.float32)).T, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelScorer:
+    """C labels, and how many bytes their scores may take.
+
+    Attributes:
+        vectors: (C, D) float32 unit vectors; may be mapped from a file.
+        logit_scale: what a cosine is multiplied by.
+        working_bytes: for the scores of one chunk of images; one image is always taken.
+    """
+
+    vectors: NDArray[np.float32]
+    logit_scale: float
+    working_bytes: int = WORKING_BYTES
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many images are scored together."""
+        return int(np.clip(self.working_bytes // (4 * len(self.vectors)), 1, MAX_ROWS))
+
+    def chunks(
+        self,
+        images: NDArray[np.float32],
+        *,
+        top: int,
+        log_prior: NDArray[np.float32] | None = None,
+    ) -> Iterator[tuple[slice, LabelScores]]:
+        """Yield which images were scored, and their scores.
+
+        Args:
+            images: (M, D) unit vectors.
+            top: how many labels of each image are ranked.
+            log_prior: (C,) or (M, C), finite; is added to the logits.
+        """
+        labels = torch.from_numpy(self.vectors)
+        step = min(self.rows_at_once, max(1, len(images)))
+        buffer = torch.empty(len(labels) * step)
+        for start in range(0, len(images), step):
+            part = slice(start, min(start + step, len(images)))
+            some = torch.from_numpy(np.asarray(images[part], np.float32)) * self.logit_scale
+            scores = buffer[: len(labels) * len(some)].view(len(labels), len(some))
+            torch.mm(labels, some.T, out=scores)
+            if log_prior is not None:
+                _add_prior(scores, log_prior if log_prior.ndim == 1 else log_prior[part].T)
+            yield part, _scores(scores, top)
+
+
+def _add_prior(logits: Tensor, prior: NDArray[np.float32]) -> None:
+    """Add a (C,) or (C, N) prior to (C, N) logits in their place."""
+    given = torch.from_numpy(np.ascontiguousarray(prior, np.float32))
+    logits.add_(given[:, None] if given.ndim == 1 else given)
+
+
+def _scores(logits: Tensor, top: int) -> LabelScores:
+    """Rank (C, N) logits, then turn them in their place into exponentials."""
+    maxima = block_maxima(logits)
+    places = top_places(logits, top, maxima)
+    largest = maxima.amax(dim=0)
+    best = logits[places, torch.arange(logits.shape[1])[:, None]]
+    totals = torch.zeros(logits.shape[1], dtype=torch.float64)
+    step = max(1, _BLOCK_BYTES // (4 * logits.shape[1]))
+    for start in range(0, len(logits), step):
+        totals += logits[start : start + step].sub_(largest).exp_().sum(dim=0)
+    shares = (best - largest[:, None]).exp() / totals[:, None]
+    return LabelScores(logits.numpy(), totals.numpy(), places.numpy(), shares.float().numpy())
