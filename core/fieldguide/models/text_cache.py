@@ -101,7 +101,7 @@ class CachedTextEncoder(EncoderAround):
         texts_by_key = dict(zip(keys, texts, strict=True))
         found = _sound(_memory.get(list(texts_by_key)), space)
         if len(found) < len(texts_by_key):
-            with _turns.setdefault(_namespace(space), threading.RLock()):
+            with _turns.setdefault(namespace(space), threading.RLock()):
                 missing = {key: text for key, text in texts_by_key.items() if key not in found}
                 computed = self._complete(missing, space)
             if computed is None:  # the encoder changed its space meanwhile: nothing of it is kept
@@ -154,11 +154,12 @@ def _sound(found: dict[bytes, bytes], space: SpaceId) -> dict[bytes, bytes]:
 
 def _key(space: SpaceId, text: str) -> bytes:
     # a file name in a prompt need not be Unicode
-    return hashlib.sha256(_namespace(space) + text.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(namespace(space) + text.encode("utf-8", "surrogatepass")).digest()
 
 
 @functools.lru_cache(maxsize=64)
-def _namespace(space: SpaceId) -> bytes:
+def namespace(space: SpaceId) -> bytes:
+    """Return what sets vectors of a space apart: its digest and the versions of what computes."""
     facts = [space.digest, *(f"{name}={_version(name)}" for name in _COMPUTING)]
     return hashlib.sha256(";".join(facts).encode()).digest()
 
