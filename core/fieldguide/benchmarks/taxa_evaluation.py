@@ -10,6 +10,7 @@ import numpy as np
 from fieldguide.benchmarks.intervals import Counts, Interval
 from fieldguide.results import Result
 from fieldguide.taxonomy.tree import UNRANKED
+from fieldguide.zeroshot.label_scores import scores_of
 from fieldguide.zeroshot.stopping import StopWhereSure
 from fieldguide.zeroshot.taxon_answers import AtRank
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
     from fieldguide.benchmarks.taxa_scores import ScoredTaxa
     from fieldguide.taxonomy.tree import Tree
+    from fieldguide.zeroshot.choices import Choice
     from fieldguide.zeroshot.taxon_answers import TaxonAnswer
 
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 NONE = -1
+ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,11 @@ def _answers(
     scored: ScoredTaxa, answer: TaxonAnswer, probabilities: NDArray[np.floating]
 ) -> NDArray[np.int32]:
     """Return (N,) the taxon that is the answer for each row; -1 for none."""
-    chosen = answer.prepare(scored.taxa.pruned).choose(probabilities, None)
+    chooser = answer.prepare(scored.taxa.pruned)
+    chosen: list[tuple[Choice, ...]] = []
+    for start in range(0, len(probabilities), ROWS_AT_ONCE):
+        shares = np.maximum(probabilities[start : start + ROWS_AT_ONCE], np.finfo(np.float32).tiny)
+        chosen += chooser.choose(scores_of(np.log(shares), chooser.top), None)
     return np.array([NONE if one.node is None else one.node for one, *_ in chosen], np.int32)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from fieldguide.benchmarks.manifest_labels import find_labelled
 from fieldguide.errors import UsageError
 from fieldguide.taxonomy.lookup import find_taxon
-from fieldguide.zeroshot.classifier import ZeroShotClassifier, label_vectors, softmax
+from fieldguide.zeroshot.classifier import ZeroShotClassifier, softmax
+from fieldguide.zeroshot.label_store import vectors_of_labels
 from fieldguide.zeroshot.taxa_calibration import digest_of
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _cosines(plan: Plan, taxa: Taxa) -> tuple[ZeroShotClassifier, str]:
         )
     prompts = taxa.prompts(plan.modality.templates if plan.modality else ("{}",))
     labels = tuple(taxa.tree.ids.take(taxa.pruned.labels).to_pylist())
-    vectors = label_vectors(plan.encoder, prompts)
+    vectors = vectors_of_labels(plan.encoder, prompts)
     return ZeroShotClassifier(labels, vectors, 1.0), digest_of(prompts)
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from fieldguide.zeroshot.label_scores import LabelScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +29,18 @@ class Choice:
 
 
 class Chooser(Protocol):
-    """An answer that was prepared for the labels of a job."""
+    """An answer that was prepared for the C labels of a job."""
 
-    def choose(
-        self, probabilities: NDArray[np.floating], plain: NDArray[np.floating] | None
-    ) -> list[tuple[Choice, ...]]:
+    @property
+    def top(self) -> int:
+        """How many labels must be ranked for it."""
+        ...
+
+    def choose(self, scores: LabelScores, plain: LabelScores | None) -> list[tuple[Choice, ...]]:
         """Return the choices for N images, best first.
 
         Args:
-            probabilities: (N, C) over the labels.
-            plain: (N, C) without the prior; None where there is no prior.
+            scores: of N images over the labels.
+            plain: without the prior; None where there is no prior.
         """
         ...

@@ -7,6 +7,7 @@ made it: for the maxima, for the exponentials, for the sums.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ MAX_ROWS = 1024
 _BLOCK_BYTES = 8 << 20  # of scores that may stay in the processor's cache between two steps
 
 
+LogPrior = Callable[[slice], "NDArray[np.float32]"]
+"""Returns what is added to the logits of some images: (C,), or (N, C); finite."""
+
+
 @dataclass(frozen=True, eq=False)
 class LabelScores:
     """What N images say of C labels; good until the next chunk is asked for.
@@ -35,18 +40,26 @@ class LabelScores:
     Attributes:
         weights: (C, N) exponentials of logits, the largest of each image 1.
         totals: (N,) their sums: a probability is a weight over its total.
+        largest: (N,) their largest logits.
         top: (N, K) the likeliest labels, best first; equal ones by place.
         top_probabilities: (N, K).
     """
 
     weights: NDArray[np.float32]
     totals: NDArray[np.float64]
+    largest: NDArray[np.float32]
     top: NDArray[np.int64]
     top_probabilities: NDArray[np.float32]
 
     def probabilities(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (N, M) probabilities of (M, N) weights, or of sums of weights."""
         return np.asarray((weights / self.totals.astype(np.float32)).T, np.float32)
+
+    def picked(
+        self, places: NDArray[np.int64], weights: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return (N, K) probabilities at (N, K) places in (M, N) weights or sums of weights."""
+        return self.probabilities(np.take_along_axis(weights, places.T, axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,36 +82,37 @@ class LabelScorer:
         return int(np.clip(self.working_bytes // (4 * len(self.vectors)), 1, MAX_ROWS))
 
     def chunks(
-        self,
-        images: NDArray[np.float32],
-        *,
-        top: int,
-        log_prior: NDArray[np.float32] | None = None,
-    ) -> Iterator[tuple[slice, LabelScores]]:
-        """Yield which images were scored, and their scores.
+        self, images: NDArray[np.float32], *, top: int, log_prior: LogPrior | None = None
+    ) -> Iterator[tuple[slice, LabelScores, LabelScores | None]]:
+        """Yield which images were scored, their scores, and those without the prior.
+
+        The latter are None where there is no prior; with one a chunk is half as large.
 
         Args:
             images: (M, D) unit vectors.
             top: how many labels of each image are ranked.
-            log_prior: (C,) or (M, C), finite; is added to the logits.
+            log_prior: called with the rows of a chunk.
         """
         labels = torch.from_numpy(self.vectors)
-        step = min(self.rows_at_once, max(1, len(images)))
+        usual = self.rows_at_once if log_prior is None else max(1, self.rows_at_once // 2)
+        step = min(usual, max(1, len(images)))
         buffer = torch.empty(len(labels) * step)
         for start in range(0, len(images), step):
             part = slice(start, min(start + step, len(images)))
             some = torch.from_numpy(np.asarray(images[part], np.float32)) * self.logit_scale
-            scores = buffer[: len(labels) * len(some)].view(len(labels), len(some))
-            torch.mm(labels, some.T, out=scores)
-            if log_prior is not None:
-                _add_prior(scores, log_prior if log_prior.ndim == 1 else log_prior[part].T)
-            yield part, _scores(scores, top)
+            logits = buffer[: len(labels) * len(some)].view(len(labels), len(some))
+            torch.mm(labels, some.T, out=logits)
+            if log_prior is None:
+                yield part, _scores(logits, top), None
+                continue
+            prior = torch.from_numpy(np.atleast_2d(np.asarray(log_prior(part), np.float32)))
+            boosted = logits + prior.T
+            yield part, _scores(boosted, top), _scores(logits, top)
 
 
-def _add_prior(logits: Tensor, prior: NDArray[np.float32]) -> None:
-    """Add a (C,) or (C, N) prior to (C, N) logits in their place."""
-    given = torch.from_numpy(np.ascontiguousarray(prior, np.float32))
-    logits.add_(given[:, None] if given.ndim == 1 else given)
+def scores_of(logits: NDArray[np.floating], top: int) -> LabelScores:
+    """Return the scores of (N, C) logits that are there already."""
+    return _scores(torch.tensor(logits.T, dtype=torch.float32).contiguous(), top)
 
 
 def _scores(logits: Tensor, top: int) -> LabelScores:
@@ -112,4 +126,6 @@ def _scores(logits: Tensor, top: int) -> LabelScores:
     for start in range(0, len(logits), step):
         totals += logits[start : start + step].sub_(largest).exp_().sum(dim=0)
     shares = (best - largest[:, None]).exp() / totals[:, None]
-    return LabelScores(logits.numpy(), totals.numpy(), places.numpy(), shares.float().numpy())
+    return LabelScores(
+        logits.numpy(), totals.numpy(), largest.numpy(), places.numpy(), shares.float().numpy()
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from fieldguide.models.embeddings import Embeddings, require_same_space, unit_le
 from fieldguide.models.text_cache import CachedTextEncoder, namespace
 from fieldguide.models.vector_file import ROWS_PER_CHUNK, VectorFile
 from fieldguide.progress import progress_bar
+from fieldguide.zeroshot.classifier import label_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,18 +42,6 @@ _LABELS = ".labels"
 _OTHERS = 8  # sets that are looked into, the newest first
 
 
-class PromptsOfLabels(Protocol):
-    """The prompts of C labels; may be made as they are asked for."""
-
-    def __len__(self) -> int:
-        """Return C."""
-        ...
-
-    def __getitem__(self, label: int, /) -> Sequence[str]:
-        """Return the prompts of one label."""
-        ...
-
-
 @dataclass(frozen=True)
 class LabelStore:
     """A folder with the label vectors of one encoder.
@@ -67,7 +56,7 @@ class LabelStore:
     folder: Path | None
     progress: bool = False
 
-    def vectors(self, prompts: PromptsOfLabels) -> Embeddings:
+    def vectors(self, prompts: Sequence[Sequence[str]]) -> Embeddings:
         """Return (C, D) unit means of each label's prompts; from disk what is there.
 
         Raises:
@@ -91,7 +80,7 @@ class LabelStore:
         return Embeddings(file.open(), self.encoder.space)
 
     def _complete(
-        self, file: VectorFile, prompts: PromptsOfLabels, labels: NDArray[np.bytes_]
+        self, file: VectorFile, prompts: Sequence[Sequence[str]], labels: NDArray[np.bytes_]
     ) -> None:
         """Copy what other sets have, then embed the rest."""
         with atomic_path(file.path.with_suffix(_LABELS)) as temporary:
@@ -111,7 +100,7 @@ class LabelStore:
 
     def _fill(
         self,
-        prompts: PromptsOfLabels,
+        prompts: Sequence[Sequence[str]],
         starts: Sequence[int],
         get: Callable[[slice], Vectors],
         put: Callable[[slice, Vectors], None],
@@ -185,7 +174,26 @@ def label_store(encoder: Encoder, *, progress: bool = False) -> LabelStore:
     return LabelStore(inner, folder, progress)
 
 
-def _digests(prompts: PromptsOfLabels) -> NDArray[np.bytes_]:
+def vectors_of_labels(
+    encoder: Encoder, prompts: Sequence[Sequence[str]], *, progress: bool = False
+) -> Embeddings:
+    """Return (C, D) unit means of each label's prompts: kept text by text, or as one matrix.
+
+    Args:
+        encoder: the model.
+        prompts: of C labels; may be made as they are asked for.
+        progress: whether a bar is shown while very many labels are embedded.
+
+    Raises:
+        SpaceMismatchError: the encoder changed its space meanwhile.
+        StoreError: the vectors of very many labels cannot be kept.
+    """
+    if len(prompts) < MANY:
+        return label_vectors(encoder, prompts)
+    return label_store(encoder, progress=progress).vectors(prompts)
+
+
+def _digests(prompts: Sequence[Sequence[str]]) -> NDArray[np.bytes_]:
     """Return (C,) digests of the prompts of each label, in their order."""
     digests = bytearray()
     for label in range(len(prompts)):

@@ -41,7 +41,8 @@ def name_taxa(
         SpaceMismatchError: the images were embedded by another model.
     """
     usual = plan.modality.templates if plan.modality else ("{}",)
-    answerer = taxa_answerer(taxa, plan.encoder, usual)
+    progress = guide.planner.runtime.progress
+    answerer = taxa_answerer(taxa, plan.encoder, usual, progress=progress)
     looking = look_again_by(answerer, guided, plan, guide.runtime)
     rows = list(classify_batches(batches, looking))
     about = {**taxa.about, **about_guided(guided)}

@@ -16,19 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fieldguide.errors import UsageError
-from fieldguide.taxonomy.rollup import RollUp
+from fieldguide.taxonomy.node_sums import NodeSums
 from fieldguide.taxonomy.tree import UNRANKED
 from fieldguide.zeroshot.choices import Choice
 from fieldguide.zeroshot.classifier import NONE_OF_THESE
 from fieldguide.zeroshot.taxon_answers import require_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from fieldguide.taxonomy.prune import Pruned
     from fieldguide.zeroshot.choices import Chooser
+    from fieldguide.zeroshot.label_scores import LabelScores
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,27 @@ class StopWhereSure:
         return Descent(pruned, self.confidence, self.finest)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Column:
+    """The probabilities of all taxa for one image, looked up as they are asked for."""
+
+    add: NodeSums
+    scores: LabelScores
+    sums: NDArray[np.float32]
+    image: int
+
+    def __getitem__(self, nodes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return (M,) probabilities of M taxa."""
+        one = slice(self.image, self.image + 1)
+        weights = self.add.pick(nodes, self.scores.weights[:, one], self.sums[:, one])
+        return weights[:, 0].astype(np.float64) / self.scores.totals[self.image]
+
+    def of(self, node: int) -> float:
+        """Return the probability of one taxon."""
+        return float(self[np.array([node])][0])
+
+
+@dataclass(frozen=True, eq=False)
 class Descent:
     """Goes down the tree from taxon to likeliest child as long as that one is sure enough."""
 
@@ -77,49 +96,59 @@ class Descent:
     confidence: float
     finest: str | None
 
-    def choose(
-        self, probabilities: NDArray[np.floating], plain: NDArray[np.floating] | None
-    ) -> list[tuple[Choice, ...]]:
-        """Return one choice for each of N images, for (N, C) probabilities of the labels."""
-        taxa = self._roll_up(probabilities.astype(np.float64))
-        before = None if plain is None else self._roll_up(plain.astype(np.float64))
-        return [
-            (self._descend(row, None if before is None else before[place]),)
-            for place, row in enumerate(taxa)
-        ]
+    @property
+    def top(self) -> int:
+        """How many labels must be ranked for it."""
+        return 1
+
+    def choose(self, scores: LabelScores, plain: LabelScores | None) -> list[tuple[Choice, ...]]:
+        """Return one choice for each of N images."""
+        taxa = self._columns(scores)
+        before = [None] * len(taxa) if plain is None else self._columns(plain)
+        return [(self._descend(*both),) for both in zip(taxa, before, strict=True)]
+
+    def _columns(self, scores: LabelScores) -> list[Column]:
+        sums = self._sums(scores.weights)
+        return [Column(self._sums, scores, sums, image) for image in range(len(scores.totals))]
 
     @cached_property
-    def _roll_up(self) -> RollUp:
-        return RollUp(self.pruned)
+    def _sums(self) -> NodeSums:
+        return NodeSums(self.pruned)
 
     @cached_property
-    def _starts(self) -> list[int]:
+    def _starts(self) -> NDArray[np.int64]:
         """The widest taxa that may be answers: the first that do not hold all labels."""
         tree = self.pruned.tree
         level = tree.roots
-        while len(level) == 1 and level[0] not in self._labels:
+        while len(level) == 1 and self._sums.labels_at[level[0]] < 0:
             level = tree.children(level[0])
-        return level
+        return np.array(level, np.int64)
 
     @cached_property
-    def _labels(self) -> frozenset[int]:
-        return frozenset(self.pruned.labels.tolist())
+    def _known_children(self) -> dict[int, NDArray[np.int64]]:
+        return {}
 
-    def _descend(self, row: NDArray[np.float64], before: NDArray[np.float64] | None) -> Choice:
+    def _children(self, node: int) -> NDArray[np.int64]:
+        if node not in self._known_children:
+            children = self.pruned.tree.children(node)
+            self._known_children[node] = np.array(children, np.int64)
+        return self._known_children[node]
+
+    def _descend(self, taxa: Column, before: Column | None) -> Choice:
         tree = self.pruned.tree
         reached: int | None = None
-        level: Sequence[int] = self._starts
+        level = self._starts
         best = None
-        while level:
-            best = max(level, key=lambda node: row[node])
-            if row[best] < self.confidence or self._too_fine(best):
+        while len(level):
+            best = int(level[taxa[level].argmax()])
+            if taxa.of(best) < self.confidence or self._too_fine(best):
                 break
-            reached, level, best = best, tree.children(best), None
-        why = self._why(reached, best, row)
+            reached, level, best = best, self._children(best), None
+        why = self._why(reached, best, taxa)
         if reached is None:
             return Choice(None, NONE_OF_THESE, None, why=why)
-        plain = None if before is None else float(before[reached])
-        return Choice(reached, tree.name_of(reached), float(row[reached]), plain, why)
+        plain = None if before is None else before.of(reached)
+        return Choice(reached, tree.name_of(reached), taxa.of(reached), plain, why)
 
     def _too_fine(self, node: int) -> bool:
         if self.finest is None:
@@ -127,13 +156,14 @@ class Descent:
         code = int(self.pruned.tree.rank_codes[node])
         return code != UNRANKED and code > self.pruned.tree.ranks.index(self.finest)
 
-    def _why(self, reached: int | None, best: int | None, row: NDArray[np.float64]) -> str:
+    def _why(self, reached: int | None, best: int | None, taxa: Column) -> str:
         """Return in one line why the answer is no narrower."""
         if best is None:
             return f"the narrowest taxon; sure enough for {self.confidence:g}"
-        if self._too_fine(best) and row[best] >= self.confidence:
+        if self._too_fine(best) and taxa.of(best) >= self.confidence:
             return f"no narrower than {self.finest} was asked for"
         tree = self.pruned.tree
         where = "at the top" if reached is None else f"at {tree.rank_of(reached) or 'this taxon'}"
         what = f"{tree.rank_of(best)} {tree.name_of(best)}".strip()
-        return f"stopped {where}: the best below, {what}, has {row[best]:.2f} < {self.confidence:g}"
+        share = f"{taxa.of(best):.2f} < {self.confidence:g}"
+        return f"stopped {where}: the best below, {what}, has {share}"

@@ -55,11 +55,26 @@ class Taxa:
         """Return how many labels there are."""
         return len(self.pruned.labels)
 
-    def prompts(self, usual: Sequence[str] = ("{}",)) -> list[Sequence[str]]:
-        """Return the prompts of each label, in the order of the labels.
+    def prompts(self, usual: Sequence[str] = ("{}",)) -> Sequence[Sequence[str]]:
+        """Return the prompts of each label, in the order of the labels, made when asked for.
 
         Args:
             usual: templates where the user named none.
         """
         templates = usual if self.templates is None else self.templates
-        return [self.texts(self.tree, int(node), templates) for node in self.pruned.labels]
+        return _Prompts(self, templates)
+
+
+@dataclass(frozen=True, eq=False)
+class _Prompts(Sequence[Sequence[str]]):
+    taxa: Taxa
+    templates: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.taxa)
+
+    def __getitem__(self, label: Any) -> Any:
+        if isinstance(label, slice):
+            return [self[place] for place in range(*label.indices(len(self)))]
+        node = int(self.taxa.pruned.labels[label])
+        return self.taxa.texts(self.taxa.tree, node, self.templates)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fieldguide.models.embeddings import Embeddings, require_same_space
 from fieldguide.results import Guess
 from fieldguide.taxonomy.taxon import taxon_of
-from fieldguide.zeroshot.classifier import (
-    NONE_OF_THESE,
-    ZeroShotClassifier,
-    label_vectors,
-    softmax,
-)
+from fieldguide.zeroshot.classifier import NONE_OF_THESE, ZeroShotClassifier
+from fieldguide.zeroshot.label_scores import LabelScorer, scores_of
+from fieldguide.zeroshot.label_store import vectors_of_labels
 from fieldguide.zeroshot.taxa_calibration import digest_of
 
 if TYPE_CHECKING:
@@ -28,45 +25,52 @@ if TYPE_CHECKING:
     from fieldguide.zeroshot.none_of_these import NoneRule
     from fieldguide.zeroshot.taxa import Taxa
 
-BYTES_AT_ONCE = 128 << 20
-"""Of one matrix of images by labels."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TaxaAnswerer:
     """Says which taxa images show.
 
     Attributes:
         taxa: what to choose from, and how to answer.
-        classifier: with one label for each of the C taxa.
+        vectors: (C, D) of the labels; may be mapped from a file.
+        logit_scale: what cosines are multiplied by.
         none: when to say "none of these" first; None for never.
         again: looks at images again, and not only at their vectors; None for no second look.
     """
 
     taxa: Taxa
-    classifier: ZeroShotClassifier
+    vectors: Embeddings
+    logit_scale: float
     none: NoneRule | None = None
     again: LooksAgain | None = None
 
     def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
-        """Return the guesses of N images, best first, for (N, D) vectors and their N rows."""
-        at_once = max(1, BYTES_AT_ONCE // (8 * len(self.taxa)))
+        """Return the guesses of N images, best first, for (N, D) vectors and their N rows.
+
+        Raises:
+            SpaceMismatchError: the images were embedded by another model.
+        """
+        require_same_space(self.vectors.space, embeddings.space, "The set of labels")
+        scorer = LabelScorer(self.vectors.vectors, self.logit_scale)
         found: list[tuple[Guess, ...]] = []
-        for start in range(0, len(embeddings.vectors), at_once):
-            part = Embeddings(embeddings.vectors[start : start + at_once], embeddings.space)
-            found += self._answers(part, rows[start : start + at_once])
+        for part, scores, plain in scorer.chunks(embeddings.vectors, top=self._chooser.top):
+            cosines = (scores if plain is None else plain).largest / self.logit_scale
+            if self.again is not None:
+                vectors = Embeddings(embeddings.vectors[part], embeddings.space)
+                logits = self.again.logits_of_rows(vectors, rows[part])
+                scores = scores_of(logits, self._chooser.top)
+            chosen = self._chooser.choose(scores, plain)
+            found += [
+                (*self._refused(float(cosine)), *map(self._guess, choices))
+                for cosine, choices in zip(cosines, chosen, strict=True)
+            ]
         return found
 
-    def _answers(self, part: Embeddings, rows: Sequence[Row]) -> list[tuple[Guess, ...]]:
-        logits = self.classifier.logits(part)
-        best = logits.max(axis=1) / self.classifier.logit_scale
-        if self.again is not None:
-            logits = self.again.logits_of_rows(part, rows)
-        chosen = self._chooser.choose(softmax(logits), None)
-        return [
-            (*self._refused(float(cosine)), *map(self._guess, choices))
-            for cosine, choices in zip(best, chosen, strict=True)
-        ]
+    @property
+    def classifier(self) -> ZeroShotClassifier:
+        """The labels with their vectors, for what looks at images again."""
+        labels = tuple(self.taxa.tree.ids.take(self.taxa.pruned.labels).to_pylist())
+        return ZeroShotClassifier(labels, self.vectors, self.logit_scale)
 
     def _refused(self, cosine: float) -> tuple[Guess, ...]:
         """Return "none of these" where the best cosine is below the bound."""
@@ -98,7 +102,11 @@ class TaxaAnswerer:
 
 
 def taxa_answerer(
-    taxa: Taxa, encoder: Encoder | None, usual: Sequence[str] = ("{}",)
+    taxa: Taxa,
+    encoder: Encoder | None,
+    usual: Sequence[str] = ("{}",),
+    *,
+    progress: bool = False,
 ) -> TaxaAnswerer | None:
     """Return what answers by taxa; None where there is no model.
 
@@ -106,11 +114,13 @@ def taxa_answerer(
         taxa: what to choose from.
         encoder: the model.
         usual: templates where the user named none.
+        progress: whether a bar is shown while very many labels are embedded.
 
     Raises:
         SpaceMismatchError: the encoder changed its space meanwhile, or the calibration is of
             another model.
         UsageError: the answer does not fit the tree, or the calibration is of other labels.
+        StoreError: the vectors of very many labels cannot be kept.
     """
     taxa.answer.prepare(taxa.pruned)  # what is wrong with it is said before the work
     prompts = taxa.prompts(usual)
@@ -118,11 +128,8 @@ def taxa_answerer(
         taxa.calibration.require_labels(digest_of(prompts))
     if encoder is None:
         return None
-    vectors = label_vectors(encoder, prompts)
-    labels = tuple(taxa.tree.ids.take(taxa.pruned.labels).to_pylist())
-    classifier = ZeroShotClassifier(labels, vectors, encoder.logit_scale)
+    vectors = vectors_of_labels(encoder, prompts, progress=progress)
     if taxa.calibration is None:
-        return TaxaAnswerer(taxa, classifier)
+        return TaxaAnswerer(taxa, vectors, encoder.logit_scale)
     require_same_space(taxa.calibration.space, encoder.space, "The calibration")
-    calibrated = replace(classifier, logit_scale=taxa.calibration.logit_scale)
-    return TaxaAnswerer(taxa, calibrated, taxa.calibration.none)
+    return TaxaAnswerer(taxa, vectors, taxa.calibration.logit_scale, taxa.calibration.none)

@@ -7,14 +7,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from fieldguide.taxonomy.group_sums import GroupSums
 from fieldguide.zeroshot.choices import Choice
 from fieldguide.zeroshot.classifier import NONE_OF_THESE
+from fieldguide.zeroshot.top_places import top_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fieldguide.taxonomy.tree import Tree
+    from fieldguide.zeroshot.label_scores import LabelScores
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,49 +46,49 @@ class Groups:
         names = tuple(tree.names.take(taxa).to_pylist())
         return cls(groups, names, taxa, top, threshold)
 
-    def choose(
-        self, probabilities: NDArray[np.floating], plain: NDArray[np.floating] | None
-    ) -> list[tuple[Choice, ...]]:
+    def choose(self, scores: LabelScores, plain: LabelScores | None) -> list[tuple[Choice, ...]]:
         """Return the likeliest groups of N images; equal ones in the order of the groups."""
-        sums = self._sums(probabilities)
-        before = None if plain is None else self._sums(plain)
+        sums = self._sums(scores)
+        if self._are_labels:
+            places = scores.top[:, : self.top]
+        else:
+            places = top_places(torch.from_numpy(sums), self.top).numpy()
+        found = scores.picked(places, sums)
+        before = None if plain is None else plain.picked(places, self._sums(plain))
         return [
-            self._said(row, None if before is None else before[place])
-            for place, row in enumerate(sums)
+            self._said(places[row], found[row], None if before is None else before[row])
+            for row in range(len(places))
         ]
 
     @cached_property
-    def _order(self) -> NDArray[np.int64] | None:
-        """Labels group by group; None where they stand so already."""
-        if (np.diff(self.groups) >= 0).all():
-            return None
-        return np.argsort(self.groups, kind="stable")
+    def _are_labels(self) -> bool:
+        return np.array_equal(self.groups, np.arange(len(self.names)))
 
     @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        counts = np.bincount(self.groups, minlength=len(self.names))
-        return np.cumsum(counts) - counts
+    def _add(self) -> GroupSums:
+        return GroupSums(self.groups, len(self.names))
 
-    def _sums(self, probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
-        if len(self.names) == len(self.groups) and self._order is None:
-            return probabilities
-        ordered = probabilities if self._order is None else probabilities[:, self._order]
-        return np.add.reduceat(ordered, self._starts, axis=1)
+    def _sums(self, scores: LabelScores) -> NDArray[np.float32]:
+        """Return (G, N) weights of the groups."""
+        return scores.weights if self._are_labels else self._add(scores.weights)
 
     def _said(
-        self, sums: NDArray[np.floating], before: NDArray[np.floating] | None
+        self,
+        places: NDArray[np.int64],
+        found: NDArray[np.float32],
+        before: NDArray[np.float32] | None,
     ) -> tuple[Choice, ...]:
-        best = np.argsort(-sums, kind="stable")[: self.top]
+        """Return what is said of one image: (K,) groups and their probabilities, best first."""
         choices = tuple(
             Choice(
                 None if self.nodes is None else int(self.nodes[place]),
                 self.names[place],
-                float(sums[place]),
-                None if before is None else float(before[place]),
+                float(found[rank]),
+                None if before is None else float(before[rank]),
             )
-            for place in best
+            for rank, place in enumerate(places)
         )
-        if float(sums[best[0]]) < self.threshold:
+        if float(found[0]) < self.threshold:
             why = f"no answer reaches {self.threshold:g}"
             return (Choice(None, NONE_OF_THESE, None, why=why), *choices)
         return choices

@@ -62,7 +62,7 @@ def test_chunks_say_what_a_dense_softmax_says(labels: int, working_bytes: int) -
     found = np.empty((23, labels), np.float32)
     top = np.empty((23, min(7, labels)), np.int64)
     shares = np.empty(top.shape, np.float32)
-    for part, scores in scorer.chunks(images, top=7):
+    for part, scores, _ in scorer.chunks(images, top=7):
         found[part] = scores.probabilities(scores.weights)
         top[part], shares[part] = scores.top, scores.top_probabilities
 
@@ -78,17 +78,23 @@ def test_a_prior_is_added_to_the_logits(per_image: bool) -> None:
     logits = 20 * images.astype(float) @ vectors.T + prior
     scorer = LabelScorer(vectors, 20.0, working_bytes=5000)
 
-    rows = np.concatenate([
-        scores.probabilities(scores.weights)
-        for _, scores in scorer.chunks(images, top=1, log_prior=prior.astype(np.float32))
-    ])  # fmt: skip
+    def log_prior(part: slice) -> np.ndarray:
+        return np.float32(1) * (prior[part] if per_image else prior)
 
+    chunks = [
+        (scores.probabilities(scores.weights), plain and plain.probabilities(plain.weights))
+        for _, scores, plain in scorer.chunks(images, top=1, log_prior=log_prior)
+    ]
+
+    rows, plain_rows = (np.concatenate(side) for side in zip(*chunks, strict=True))
+    np.testing.assert_allclose(plain_rows, dense(logits - prior), rtol=1e-4)
     np.testing.assert_allclose(rows, dense(logits), rtol=1e-4)
 
 
 def test_extreme_logits_give_no_nan_and_keep_their_order() -> None:
-    vectors = np.float32([[1, 0], [-1, 0], [0.999, 0.0447], [0, 1]])
-    (scores,) = [s for _, s in LabelScorer(vectors, 10_000.0).chunks(np.float32([[1, 0]]), top=4)]
+    vectors = np.array([[1, 0], [-1, 0], [0.999, 0.0447], [0, 1]], np.float32)
+    image = np.array([[1, 0]], np.float32)
+    (scores,) = [s for _, s, _ in LabelScorer(vectors, 10_000.0).chunks(image, top=4)]
 
     assert scores.top.tolist() == [[0, 2, 3, 1]]
     assert scores.top_probabilities[0] == pytest.approx([1, np.exp(-10.0), 0, 0], rel=1e-3)

@@ -15,7 +15,7 @@ from fieldguide.zeroshot import label_store as module
 from fieldguide.zeroshot.label_store import LabelStore, label_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 DIM = 6
@@ -87,13 +87,14 @@ def test_what_is_damaged_is_embedded_again(tmp_path: Path, damage: str) -> None:
     (matrix,), (journal,) = tmp_path.glob("*.npy"), tmp_path.glob("*.chunks")
     content = matrix.read_bytes()
     flipped = bytes([content[140] ^ 1])
-    {
+    damages: dict[str, Callable[[], object]] = {
         "cut": lambda: matrix.write_bytes(content[:-30]),
         "flip": lambda: matrix.write_bytes(content[:140] + flipped + content[141:]),
         "header": lambda: matrix.write_bytes(b"?" * 128 + content[128:]),
         "half a line": lambda: journal.write_bytes(journal.read_bytes()[:-6]),
         "no journal": journal.unlink,
-    }[damage]()
+    }
+    damages[damage]()
     again = Toy()
 
     found = LabelStore(again, tmp_path).vectors(prompts(10))

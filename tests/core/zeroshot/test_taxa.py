@@ -15,6 +15,7 @@ from fieldguide.taxonomy.lineages import tree_from_lineages
 from fieldguide.taxonomy.prune import Pruned, prune
 from fieldguide.taxonomy.tree import Tree, TreeInfo
 from fieldguide.zeroshot.clades import labels_within, read_names
+from fieldguide.zeroshot.label_scores import scores_of
 from fieldguide.zeroshot.stopping import StopWhereSure
 from fieldguide.zeroshot.taxon_answers import AtRank, IntoBins, Leaves
 
@@ -51,7 +52,7 @@ def row_of(pruned: Pruned, shares: dict[str, float] = SHARES) -> NDArray[np.floa
 
 def said(answer: TaxonAnswer, pruned: Pruned | None = None) -> list[Choice]:
     pruned = pruned or offered()
-    return list(answer.prepare(pruned).choose(row_of(pruned), None)[0])
+    return list(answer.prepare(pruned).choose(scores_of(np.log(row_of(pruned)), 9), None)[0])
 
 
 def pairs(choices: list[Choice]) -> list[tuple[str, float | None]]:
@@ -126,7 +127,9 @@ def test_an_answer_reaches_the_confidence_and_no_taxon_below_it_does(
 ) -> None:
     pruned = offered()
     shares = np.array([weights]) / sum(weights)
-    (found,) = StopWhereSure(confidence).prepare(pruned).choose(shares, None)[0]
+    (found,) = (
+        StopWhereSure(confidence).prepare(pruned).choose(scores_of(np.log(shares), 1), None)[0]
+    )
     tree = pruned.tree
     sums = {node: shares[0, [tree.is_within(label, node) for label in pruned.labels]].sum()
             for node in range(len(tree))}  # fmt: skip
