@@ -176,7 +176,7 @@ class Soak:
 def read(output: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
     """Return the ids and vectors of an embedding file or index."""
     if output.suffix == ".parquet":
-        from fieldguide.data.embedding_file import read_embeddings
+        from fieldguide.data.embedding_rows import read_embeddings
 
         found = read_embeddings(output)
         return found.ids, found.embeddings.vectors

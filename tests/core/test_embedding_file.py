@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from fieldguide.data import embedding_file
-from fieldguide.data.embedding_file import EmbeddingFile, read_embeddings
+from fieldguide.data.embedding_file import EmbeddingFile
+from fieldguide.data.embedding_rows import read_embeddings, stream_embeddings
 from fieldguide.data.inputs import Item
 from fieldguide.data.pipeline import Row
 from fieldguide.errors import SpaceMismatchError, StoreError
@@ -364,3 +365,26 @@ def test_a_file_name_that_is_not_unicode_is_stored(path: Path) -> None:
         sink.add(rows_of("\udce9"), ["print"], vectors_of([1]))
         sink.finish()
     assert read_embeddings(path).paths == ["photos/\\udce9.jpg"]
+
+
+def test_rows_are_read_a_few_at_a_time_in_their_order(path: Path) -> None:
+    write(path, "abc", "defg")
+
+    parts = list(stream_embeddings(path, 3))
+
+    assert [part.ids for part in parts] == [list("abc"), list("def"), list("g")]
+    assert [part.embeddings.vectors[0, 0] for part in parts] == [0, 3, 6]
+
+
+def test_a_damaged_row_is_an_error_when_it_is_reached(path: Path) -> None:
+    write(path, "abcdef")
+    table = pq.read_table(path)
+    texts = pa.array(["{}"] * 4 + ["not JSON", "{}"])
+    place = table.schema.get_field_index("metadata")
+    pq.write_table(table.set_column(place, table.schema.field(place), texts), path)
+
+    parts = stream_embeddings(path, 3)
+
+    assert next(parts).ids == list("abc")
+    with pytest.raises(StoreError, match=r"photos\.parquet cannot be read"):
+        next(parts)

@@ -15,7 +15,8 @@ from PIL import Image
 
 from fieldguide.cli import main
 from fieldguide.data import store_job
-from fieldguide.data.embedding_file import EmbeddingFile, read_embeddings
+from fieldguide.data.embedding_file import EmbeddingFile
+from fieldguide.data.embedding_rows import read_embeddings
 from fieldguide.data.inputs import find_items
 from fieldguide.errors import StoreError
 from fieldguide.guides import Guide

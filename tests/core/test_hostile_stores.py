@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from fieldguide.cli import main
-from fieldguide.data.embedding_file import read_embeddings
+from fieldguide.data.embedding_rows import read_embeddings
 from fieldguide.errors import FieldguideError, StoreError
 from fieldguide.guides import Guide, open_index
 from fieldguide.retrieval.lance_index import ABOUT_FILE, open_lance_index

@@ -14,7 +14,8 @@ from PIL import Image
 from fieldguide import builtin
 from fieldguide.contract import InputContract
 from fieldguide.data import store_job
-from fieldguide.data.embedding_file import EmbeddingFile, read_embeddings
+from fieldguide.data.embedding_file import EmbeddingFile
+from fieldguide.data.embedding_rows import read_embeddings
 from fieldguide.data.images import ImageLoader
 from fieldguide.data.inputs import Item, find_items
 from fieldguide.data.pipeline import Reader, encode_items

@@ -13,7 +13,7 @@ import torch
 import fieldguide as fg
 from fieldguide.benchmarks.classification import evaluate_predictions
 from fieldguide.benchmarks.retrieval import retrieval_recalls
-from fieldguide.data.embedding_file import read_embeddings
+from fieldguide.data.embedding_rows import read_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

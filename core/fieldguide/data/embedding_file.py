@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fieldguide.data.embedding_rows import (
+    METADATA_KEY,
+    read_about,
+    read_space,
+    read_table,
+    reading,
+)
 from fieldguide.data.files import (
     atomic_path,
     exists,
     is_link,
     only_writer,
     remove_leftovers,
-    require_file,
     utf8_text,
 )
-from fieldguide.errors import LoadError, StoreError
+from fieldguide.errors import StoreError
 from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
 
 if TYPE_CHECKING:
@@ -33,39 +38,7 @@ if TYPE_CHECKING:
 
     from fieldguide.data.pipeline import Row
 
-METADATA_KEY = b"fieldguide"
 ROWS_PER_GROUP = 4096
-MAX_DIM = 100_000
-_BROKEN = (
-    OSError,
-    LoadError,
-    pa.ArrowException,
-    ValueError,
-    TypeError,
-    KeyError,
-    RecursionError,
-    MemoryError,
-)
-"""What reading a damaged file raises."""
-
-
-@dataclass(frozen=True)
-class StoredEmbeddings:
-    """What a file holds.
-
-    Attributes:
-        ids: stable names of the rows.
-        paths: as the user wrote them.
-        metadata: of each row.
-        embeddings: (N, D) with their space.
-        about: modality, domain and version of the job that made it.
-    """
-
-    ids: list[str]
-    paths: list[str]
-    metadata: list[dict[str, Any]]
-    embeddings: Embeddings
-    about: Mapping[str, Any]
 
 
 class EmbeddingFile:
@@ -98,7 +71,7 @@ class EmbeddingFile:
         try:
             remove_leftovers(self.path)
             for path in self._sources():
-                require_same_space(_read_space(path), self.space, str(self.path))
+                require_same_space(read_space(path), self.space, str(self.path))
         except BaseException:
             self._stack.close()
             raise
@@ -113,13 +86,13 @@ class EmbeddingFile:
     def about_before(self) -> dict[str, Any] | None:
         """Return what is noted in what is there; None where nothing is."""
         sources = self._sources()
-        return _read_about(sources[0]) if sources else None
+        return read_about(sources[0]) if sources else None
 
     def known(self) -> dict[str, str]:
         """Return the fingerprint of every stored row by id."""
         found: dict[str, str] = {}
         for path in self._sources():
-            table = _read_table(path, ["id", "fingerprint"])
+            table = read_table(path, ["id", "fingerprint"])
             ids, prints = table["id"].to_pylist(), table["fingerprint"].to_pylist()
             found.update(zip(ids, prints, strict=True))
         return found
@@ -140,7 +113,7 @@ class EmbeddingFile:
         if parts or not self.path.exists():
             with atomic_path(self.path) as temporary:
                 self._consolidate(temporary)
-        with _reading(self.path):
+        with reading(self.path):
             rows = int(pq.ParquetFile(self.path).metadata.num_rows)
         self._remove_parts(parts)
         self._stack.close()
@@ -161,7 +134,7 @@ class EmbeddingFile:
         sources = self._sources()
         last: dict[str, int] = {}
         for number, path in enumerate(sources):
-            for name in _read_table(path, ["id"])["id"].to_pylist():
+            for name in read_table(path, ["id"])["id"].to_pylist():
                 last[name] = number
         with pq.ParquetWriter(target, self._schema(), write_page_checksum=True) as writer:
             for number, path in enumerate(sources):
@@ -172,11 +145,11 @@ class EmbeddingFile:
                         writer.write_table(pa.Table.from_batches([kept]))
 
     def _batches(self, path: Path) -> Iterator[pa.RecordBatch]:
-        with _reading(path):
+        with reading(path):
             file = pq.ParquetFile(path, page_checksum_verification=True)
             batches = file.iter_batches(ROWS_PER_GROUP)
         while True:
-            with _reading(path):  # and not while a batch is written
+            with reading(path):  # and not while a batch is written
                 batch = next(batches, None)
                 if batch is None:
                     return
@@ -222,80 +195,3 @@ def vector_array(vectors: Embeddings) -> pa.Array:
     """Return (N, D) vectors as an Arrow array of fixed-size lists."""
     flat = np.ascontiguousarray(vectors.vectors, dtype=np.float32).ravel()
     return pa.FixedSizeListArray.from_arrays(pa.array(flat), vectors.space.dim)
-
-
-def read_embeddings(path: Path) -> StoredEmbeddings:
-    """Read a file that ``fieldguide embed`` wrote.
-
-    Raises:
-        StoreError: it is missing, broken, or not written by fieldguide.
-    """
-    space = _read_space(path)
-    table = _read_table(path, ["id", "path", "vector", "metadata"])
-    with _reading(path):
-        table = table.cast(pa.schema([_field(name, space.dim) for name in table.schema.names]))
-        vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        metadata = [dict(json.loads(text)) for text in table["metadata"].to_pylist()]
-        if any(column.null_count for column in table.columns) or not np.isfinite(vectors).all():
-            raise ValueError("a value is missing or not a number")
-    return StoredEmbeddings(
-        ids=table["id"].to_pylist(),
-        paths=table["path"].to_pylist(),
-        metadata=metadata,
-        embeddings=Embeddings(vectors.reshape(-1, space.dim).astype(np.float32), space),
-        about=_read_about(path),
-    )
-
-
-def _field(name: str, dim: int) -> pa.Field:
-    """Return a column of the file; none of them may lack a value."""
-    kind = pa.list_(pa.float32(), dim) if name == "vector" else pa.string()
-    return pa.field(name, kind)
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Raise what a damaged file makes the libraries raise as our own error."""
-    try:
-        yield
-    except _BROKEN as error:
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        raise StoreError(f"{path} cannot be read: {reason}. Embed the images again.") from error
-
-
-def _read_table(path: Path, columns: list[str]) -> pa.Table:
-    with _reading(path):
-        require_file(path)
-        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
-        return table.select(columns)
-
-
-def _read_space(path: Path) -> SpaceId:
-    about = _read_about(path)
-    try:
-        space = SpaceId.model_validate(about.get("space"))
-    except ValueError as error:
-        raise StoreError(
-            f"{path} does not say the space of its vectors. Name another file."
-        ) from error
-    if not 1 <= space.dim <= MAX_DIM:
-        raise StoreError(f"{path} says its vectors have {space.dim} numbers. Name another file.")
-    return space
-
-
-def _read_about(path: Path) -> dict[str, Any]:
-    try:
-        require_file(path)
-        metadata = pq.read_schema(path).metadata or {}
-        return dict(json.loads(metadata[METADATA_KEY]))
-    except (FileNotFoundError, LoadError) as error:
-        reason = "does not exist" if not exists(path) else "is not a file"
-        raise StoreError(
-            f"{path} {reason}. Make one with 'fieldguide embed'. Name another file."
-        ) from error
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path} is not a Parquet file: {error}. Name another file.") from error
-    except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise StoreError(
-            f"{path} was not written by 'fieldguide embed'. Name another file."
-        ) from error

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fieldguide.data.embedding_file import read_embeddings
+from fieldguide.data.embedding_rows import stream_embeddings
 from fieldguide.data.inputs import Item
 from fieldguide.data.pipeline import Batch, Row
 from fieldguide.models.embeddings import Embeddings, SpaceId, require_same_space
@@ -52,21 +52,16 @@ def images_or_vectors(
 
 
 def stored_batches(path: Path, space: SpaceId) -> Iterator[Batch]:
-    """Yield the rows of an embedding file with their vectors.
+    """Yield the rows of an embedding file with their vectors, a batch at a time.
 
     Raises:
         SpaceMismatchError: the file holds vectors of another space.
         StoreError: it cannot be read.
     """
-    found = read_embeddings(path)
-    require_same_space(found.embeddings.space, space, str(path))
-    for start in range(0, len(found.ids), ROWS_PER_BATCH):
-        part = slice(start, start + ROWS_PER_BATCH)
+    for found in stream_embeddings(path, ROWS_PER_BATCH):
+        require_same_space(found.embeddings.space, space, str(path))
         rows = [
             Row(Item(identity, name), metadata=metadata)
-            for identity, name, metadata in zip(
-                found.ids[part], found.paths[part], found.metadata[part], strict=True
-            )
+            for identity, name, metadata in zip(found.ids, found.paths, found.metadata, strict=True)
         ]
-        vectors = Embeddings(found.embeddings.vectors[part], space)
-        yield Batch(rows, list(range(len(rows))), vectors)
+        yield Batch(rows, list(range(len(rows))), Embeddings(found.embeddings.vectors, space))
