@@ -9,6 +9,7 @@ error and not the end of the process; it is mapped to be read.
 from __future__ import annotations
 
 import io
+import mmap
 import re
 import zlib
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fieldguide.models.embeddings import Vectors
 
 ROWS_PER_CHUNK = 4096
+_DROP = getattr(mmap, "MADV_DONTNEED", None)  # Windows has no such advice
 _LINE = re.compile(rb"(\d{1,10}) ([0-9a-f]{8})\n")
 _FLOAT = np.dtype("<f4")
 
@@ -104,3 +106,19 @@ class VectorFile:
         stream.seek(self._start(chunk))
         rows = self.rows(chunk)
         return stream.read((rows.stop - rows.start) * self.shape[1] * _FLOAT.itemsize)
+
+
+def let_go(vectors: Vectors, rows: slice) -> None:
+    """Let the system take the memory of some rows of a mapped (C, D) matrix; they stay readable.
+
+    A matrix may then be larger than memory. Of one that is not mapped nothing is let go.
+    """
+    mapped: object = vectors
+    while isinstance(mapped, np.ndarray):
+        mapped = mapped.base
+    if not isinstance(mapped, mmap.mmap) or _DROP is None:
+        return
+    first = vectors.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+    start = (first + rows.start * vectors.strides[0]) // mmap.PAGESIZE * mmap.PAGESIZE
+    length = min(first + rows.stop * vectors.strides[0], len(mapped)) - start
+    mapped.madvise(_DROP, start, length)

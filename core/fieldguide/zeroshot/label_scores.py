@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from fieldguide.models.vector_file import let_go
 from fieldguide.zeroshot.top_places import block_maxima, top_places
 
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-WORKING_BYTES = 256 << 20
-"""What the scores of one chunk of images may take; 128 images with half a million labels."""
+WORKING_BYTES = 512 << 20
+"""What the scores of one chunk of images may take; 268 images with half a million labels."""
 
 MAX_ROWS = 1024
+LABELS_AT_ONCE = 1 << 16
+"""Whose vectors are in memory together where they are mapped from a file."""
+
 _BLOCK_BYTES = 8 << 20  # of scores that may stay in the processor's cache between two steps
 
 
@@ -86,7 +90,7 @@ class LabelScorer:
     ) -> Iterator[tuple[slice, LabelScores, LabelScores | None]]:
         """Yield which images were scored, their scores, and those without the prior.
 
-        The latter are None where there is no prior; with one a chunk is half as large.
+        The latter are None where there is no prior; with one a chunk has a third of the images.
 
         Args:
             images: (M, D) unit vectors.
@@ -94,14 +98,17 @@ class LabelScorer:
             log_prior: called with the rows of a chunk.
         """
         labels = torch.from_numpy(self.vectors)
-        usual = self.rows_at_once if log_prior is None else max(1, self.rows_at_once // 2)
+        usual = self.rows_at_once if log_prior is None else max(1, self.rows_at_once // 3)
         step = min(usual, max(1, len(images)))
         buffer = torch.empty(len(labels) * step)
         for start in range(0, len(images), step):
             part = slice(start, min(start + step, len(images)))
             some = torch.from_numpy(np.asarray(images[part], np.float32)) * self.logit_scale
             logits = buffer[: len(labels) * len(some)].view(len(labels), len(some))
-            torch.mm(labels, some.T, out=logits)
+            for first in range(0, len(labels), LABELS_AT_ONCE):
+                block = slice(first, min(first + LABELS_AT_ONCE, len(labels)))
+                torch.mm(labels[block], some.T, out=logits[block])
+                let_go(self.vectors, block)
             if log_prior is None:
                 yield part, _scores(logits, top), None
                 continue

@@ -81,7 +81,7 @@ class Column:
         """Return (M,) probabilities of M taxa."""
         one = slice(self.image, self.image + 1)
         weights = self.add.pick(nodes, self.scores.weights[:, one], self.sums[:, one])
-        return weights[:, 0].astype(np.float64) / self.scores.totals[self.image]
+        return np.asarray(weights[:, 0].astype(np.float64) / self.scores.totals[self.image])
 
     def of(self, node: int) -> float:
         """Return the probability of one taxon."""
