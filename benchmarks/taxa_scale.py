@@ -2,7 +2,7 @@
 
 Vectors and tree are random; the tree has seven ranks, a label in ten hangs one or two ranks higher
 than the others, and one genus in a hundred is a label itself. The label matrix is mapped from a
-file. Each round times, chunk by chunk in one process, the matrix product (in chunks of 128 and of
+file. Linux only. Each round times, chunk by chunk in one process, the matrix product (in chunks of 128 and of
 256 images; the faster one counts) and the scores with the probabilities of all taxa; ranks are
 compared with a full stable sort of single-precision logits made by one product the other way
 round. Peak memory is that of a process of its own, which does our work only::
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -176,7 +175,10 @@ def run_child(folder: Path) -> None:
     scorer = LabelScorer(labels, SCALE)
     for start in range(0, len(images), BATCH):
         roll_up(scorer, add, np.array(images[start : start + BATCH]))
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+    # not ru_maxrss, which a process inherits from the one that started it
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("VmHWM")]
+    print(json.dumps(int(line.split()[1]) / 2**20))
 
 
 def run_round(
@@ -230,8 +232,8 @@ def report(folder: Path, pruned: Pruned, options: argparse.Namespace) -> int:
         products, ours, (wrong, gap) = run_round(folder, pruned)
         ratio, cpu = ours / products.min(axis=0)
         ratios.append(ratio)
-        alone = ", ".join(f"{rows} rows {seconds[0]:.1f} s"
-                          for rows, seconds in zip(PRODUCT_ROWS, products, strict=True))  # fmt: skip
+        each = zip(PRODUCT_ROWS, products[:, 0], strict=True)
+        alone = ", ".join(f"{rows} rows {seconds:.1f} s" for rows, seconds in each)
         print(f"round {number + 1}: product {alone}; with top-{TOP} and roll-up {ours[0]:.1f} s, "
               f"{ratio:.2f} times ({cpu:.2f} in processor time); ranks that differ {wrong}, "
               f"largest gap {gap:.1g}", flush=True)  # fmt: skip

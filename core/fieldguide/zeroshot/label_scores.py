@@ -30,7 +30,7 @@ MAX_ROWS = 1024
 LABELS_AT_ONCE = 1 << 16
 """Whose vectors are in memory together where they are mapped from a file."""
 
-_BLOCK_BYTES = 8 << 20  # of scores that may stay in the processor's cache between two steps
+_BLOCK_BYTES = 32 << 20  # of scores between two steps: few enough to wait for threads seldom
 
 
 LogPrior = Callable[[slice], "NDArray[np.float32]"]
