@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,13 @@ from fieldguide.zeroshot.classify import check_range, classify_batches, label_an
 from fieldguide.zeroshot.describe import description_facts
 from fieldguide.zeroshot.look_again import about_guided, look_again_by, require_images
 from fieldguide.zeroshot.name_taxa import name_taxa, refuse_beside_taxa
+from fieldguide.zeroshot.priors import (
+    PriorSource,
+    prior_facts,
+    prior_of,
+    refuse_prior,
+    split_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -111,6 +119,7 @@ class Guide:
         self.private = None if show_paths else names_of(self.domain, show_columns)
         if self.private is not None:
             self.options = meant_options(self.private, self.domain, self.options)
+        self.options, self.prior_options = split_options(self.domain, self.options)
         self.planner = Planner(
             catalog=self.catalog,
             domain=self.domain,
@@ -151,6 +160,15 @@ class Guide:
         other.planner = replace(self.planner, modality=find_modality(self.domain, name))
         return other
 
+    @cached_property
+    def prior(self) -> PriorSource | None:
+        """What the domain's options say of place, season and the like; None without any.
+
+        Raises:
+            UsageError: an option makes no sense, or names a file that cannot be read.
+        """
+        return prior_of(self.domain, self.prior_options)
+
     def keep_sources_beside(self, output: str | Path) -> None:
         """Keep what the ids of a private domain mean beside an output, not with the user.
 
@@ -168,6 +186,7 @@ class Guide:
         *,
         classes: str | None = None,
         taxa: Taxa | None = None,
+        prior: PriorSource | None = None,
         templates: Sequence[str] | None = None,
         threshold: float = 0.0,
         top: int | None = None,
@@ -195,6 +214,8 @@ class Guide:
             classes: in place of labels, the name of a class set or a YAML file.
             taxa: in place of labels, taxa of a tree: see :func:`fieldguide.taxa`. They say
                 themselves how to answer, so that templates, threshold and top are theirs.
+            prior: what is known beside the images, such as their place and season, which makes
+                labels more or less likely; by default as the domain's options say.
             templates: prompts, each with one ``{}``; by default those of the class set, adapter or
                 modality.
             threshold: below this probability of the best label the answer is "none of these";
@@ -224,22 +245,24 @@ class Guide:
         plan, items, batches = images_or_vectors(self, inputs, thumbnails=thumbnails)
         cut = choose_cut(plan, items, window=window, overlap=overlap, pool=pool, folder=vectors)
         require_images(guided, items, cut)
+        prior = self.prior if prior is None else prior
         if taxa is not None:
             refuse_beside_taxa(labels, classes, calibration, cut, descriptions)
-            return name_taxa(self, plan, taxa, batches, guided)
+            return name_taxa(self, plan, taxa, batches, guided=guided, prior=prior)
         classifier = self.classifier(
             plan, labels, classes=classes, templates=templates, calibration=calibration,
             descriptions=descriptions, prompt_share=prompt_share,
         )  # fmt: skip
+        refuse_prior(prior, classifier, cut)
         if cut is not None:
             return WindowJob(self, plan, classifier, cut, top, threshold).run(items or [])
-        answerer = label_answerer(classifier, top, threshold)
+        answerer = label_answerer(classifier, top, threshold, prior)
         looking = look_again_by(answerer, guided, plan, self.runtime)
         rows = list(classify_batches(batches, looking))
         offered = [] if classifier is None else list(classifier.labels)
         about = {"labels": offered, "threshold": threshold, **about_guided(guided)}
-        made = self.provenance(plan, **about, **description_facts(classifier))
-        return Predictions(rows, made)
+        facts = {**about, **description_facts(classifier), **prior_facts(prior)}
+        return Predictions(rows, self.provenance(plan, **facts))
 
     @names_kept_out
     def embed(self, inputs: Any, output: str | Path) -> StoreReport:

@@ -383,6 +383,8 @@ class OptionSpec(Record):
         type: a flag takes no value.
         of_queries: whether an image that an index is searched with is read by it too; False for
             what is asked of the inputs alone, such as an area or a date.
+        of_prior: whether it says what is known beside the images, such as where they were taken:
+            it goes to :attr:`DomainSpec.prior`, and to no loader, and changes no vector.
     """
 
     name: Name
@@ -390,6 +392,7 @@ class OptionSpec(Record):
     type: Literal["text", "number", "flag"] = "text"
     choices: tuple[str, ...] = ()
     of_queries: bool = True
+    of_prior: bool = False
 
     @field_validator("name")
     @classmethod
@@ -422,6 +425,8 @@ class DomainSpec(Offer):
         date_columns: columns in which its tables say on which day, beside the core's.
         taxon_columns: columns in which its tables say what an image shows, as a name of its
             taxonomy, the narrowest first.
+        prior: ``(**options) -> PriorSource | None``, given those of the domain's options that are
+            ``of_prior`` and that the user named; see ``zeroshot.priors``.
     """
 
     kind: ClassVar[str] = "domain"
@@ -442,6 +447,7 @@ class DomainSpec(Offer):
     place_columns: tuple[tuple[str, str], ...] = ()
     date_columns: tuple[str, ...] = ()
     taxon_columns: tuple[str, ...] = ()
+    prior: ImportPath | None = None
 
 
 class ModelSpec(Spec):

@@ -112,8 +112,15 @@ def _domain_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:
         faults += _fault(f"the pictures {domain.demo}", lambda: domain.import_target(domain.demo))
     if domain.pair_words is not None:
         faults += _fault(f"the words {domain.pair_words!r}", lambda: domain_words(domain))
-    faults += _set_faults(domain, catalog)
+    faults += _set_faults(domain, catalog) + _prior_faults(domain)
     return faults + _registry_faults(domain, catalog, modalities)
+
+
+def _prior_faults(domain: DomainSpec) -> list[str]:
+    if (target := domain.prior) is not None:
+        return _fault(f"the prior {target}", lambda: domain.import_target(target))
+    of_prior = ", ".join(option.name for option in domain.options if option.of_prior)
+    return [f"the options {of_prior} are of a prior, and there is none"] if of_prior else []
 
 
 def _set_faults(domain: DomainSpec, catalog: Catalog) -> list[str]:

@@ -23,7 +23,7 @@ PLACE_COLUMNS = ("row_px", "column_px", "height_px", "width_px")
 MORE_COLUMNS = ("threshold", "taxon_rank", "probability_without_prior", "common_name", "why")
 
 
-@click.command(cls=options.DomainCommand)
+@click.command(cls=options.PriorCommand)
 @options.inputs
 @options.label_options
 @taxa_options.taxa_options

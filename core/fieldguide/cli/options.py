@@ -28,12 +28,18 @@ _TYPES = {"text": click.STRING, "number": click.FLOAT, "flag": click.BOOL}
 
 
 class DomainCommand(private_words.GuardedCommand):
-    """A command to which every installed domain adds its own options."""
+    """A command to which every installed domain adds its own options.
+
+    Attributes:
+        takes_prior: whether what is known beside the images has a say in its answers.
+    """
+
+    takes_prior = False
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters, then those of the domains, then --help."""
         own = super().get_params(ctx)
-        return [*own[:-1], *_domain_options(), *own[-1:]]
+        return [*own[:-1], *_domain_options(with_prior=self.takes_prior), *own[-1:]]
 
     def domain_of(self, args: Sequence[str]) -> str | None:
         """Return the domain whose names are hidden; None for a command that shows all paths."""
@@ -41,13 +47,21 @@ class DomainCommand(private_words.GuardedCommand):
         return super().domain_of(args) if hides else None
 
 
-def _domain_options() -> list[click.Parameter]:
+class PriorCommand(DomainCommand):
+    """A domain's command whose answers a prior can change, such as one of place and season."""
+
+    takes_prior = True
+
+
+def _domain_options(*, with_prior: bool) -> list[click.Parameter]:
     from fieldguide.plugins import get_catalog  # pydantic: not on the way to --help
 
     catalog = get_catalog()
     found: dict[str, tuple[OptionSpec, list[str]]] = {}
     for domain in catalog.domains.usable():
         for option in domain.options:
+            if option.of_prior and not with_prior:
+                continue
             found.setdefault(option.name, (option, []))[1].append(domain.name)
     return [_click_option(option, owners) for option, owners in found.values()]
 

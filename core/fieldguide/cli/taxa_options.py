@@ -59,6 +59,7 @@ def named_taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa | None:
 
 def _taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa:
     from fieldguide.zeroshot.choose_taxa import taxa  # pyarrow only when used
+    from fieldguide.zeroshot.priors import regions_of
 
     return taxa(
         guide.domain.name,
@@ -73,6 +74,7 @@ def _taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa:
         templates=list(settings["templates"]) or None,
         language=settings["language"],
         calibration=settings["calibration"],
+        regions=regions_of(guide.prior),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from fieldguide.errors import UsageError
 from fieldguide.results import Guess, Prediction
 from fieldguide.zeroshot.classifier import NONE_OF_THESE, softmax
 from fieldguide.zeroshot.findings import FindingClassifier
+from fieldguide.zeroshot.priors import Boost, Candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fieldguide.models.embeddings import Embeddings
     from fieldguide.zeroshot.choose import Classifier
     from fieldguide.zeroshot.guided_crop import LooksAgain
+    from fieldguide.zeroshot.priors import PriorSource
 
 
 USUAL_TOP = 5
@@ -33,6 +35,45 @@ class Answerer(Protocol):
     def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
         """Return the guesses of N images, best first, for (N, D) vectors and their N rows."""
         ...
+
+
+@dataclass(frozen=True)
+class BoostedAnswerer:
+    """Answers by a classifier of labels, of which one holds, and by what is known beside them.
+
+    Attributes:
+        classifier: by the vectors of images.
+        answer: how its numbers become what is said.
+        boost: what is known beside the images.
+        again: looks at images again, and not only at their vectors; None for no second look.
+    """
+
+    classifier: Classifier
+    answer: OneHolds
+    boost: Boost
+    again: LooksAgain | None = None
+
+    def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
+        """Return the guesses of N images, best first; see :class:`Answerer`."""
+        labels = self.classifier.labels
+        place = {label: number for number, label in enumerate(labels)}
+        if self.again is None:
+            logits = self.classifier.logits(embeddings)
+        else:
+            logits = self.again.logits_of_rows(embeddings, rows)
+        beliefs = self.boost.beliefs([row.metadata for row in rows])
+        found = softmax(self.boost.add(logits, beliefs))
+        return [
+            tuple(
+                belief.told(replace(guess, without_prior=_plain_of(guess, plain, place)))
+                for guess in self.answer.guesses(probabilities, labels)
+            )
+            for probabilities, plain, belief in zip(found, softmax(logits), beliefs, strict=True)
+        ]
+
+
+def _plain_of(guess: Guess, plain: NDArray[np.floating], place: Mapping[str, int]) -> float | None:
+    return None if guess.probability is None else float(plain[place[guess.label]])
 
 
 @dataclass(frozen=True)
@@ -143,12 +184,26 @@ def answer_of(classifier: Classifier, top: int | None, threshold: float) -> OneH
 
 
 def label_answerer(
-    classifier: Classifier | None, top: int | None, threshold: float
-) -> LabelAnswerer | None:
-    """Return what answers by a classifier; None where there is none. See :func:`answer_of`."""
+    classifier: Classifier | None,
+    top: int | None,
+    threshold: float,
+    prior: PriorSource | None = None,
+) -> Answerer | None:
+    """Return what answers by a classifier; None where there is none.
+
+    Args:
+        classifier: of labels or findings.
+        top: see :func:`answer_of`.
+        threshold: likewise.
+        prior: what is known beside the images; of findings none is.
+    """
     if classifier is None:
         return None
-    return LabelAnswerer(classifier, answer_of(classifier, top, threshold))
+    answer = answer_of(classifier, top, threshold)
+    if prior is None or not isinstance(answer, OneHolds):
+        return LabelAnswerer(classifier, answer)
+    boost = Boost.of(prior, Candidates(classifier.labels))
+    return BoostedAnswerer(classifier, answer, boost)
 
 
 def best_guesses(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fieldguide.planning import Plan
     from fieldguide.runtime import Runtime
     from fieldguide.samples import Window
-    from fieldguide.zeroshot.classify import LabelAnswerer
+    from fieldguide.zeroshot.classify import BoostedAnswerer, LabelAnswerer
     from fieldguide.zeroshot.guided_crop import GuidedCrop
     from fieldguide.zeroshot.taxa_answerer import TaxaAnswerer
 
@@ -74,7 +74,7 @@ class WindowEyes:
         return _joined([batch.embeddings for batch in batches if batch.embeddings is not None])
 
 
-AnswererT = TypeVar("AnswererT", "LabelAnswerer", "TaxaAnswerer")
+AnswererT = TypeVar("AnswererT", "LabelAnswerer | BoostedAnswerer", "TaxaAnswerer")
 
 
 def look_again_by(

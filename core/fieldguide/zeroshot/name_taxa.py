@@ -8,6 +8,7 @@ from fieldguide.errors import UsageError
 from fieldguide.results import Predictions
 from fieldguide.zeroshot.classify import classify_batches
 from fieldguide.zeroshot.look_again import about_guided, look_again_by
+from fieldguide.zeroshot.priors import prior_facts
 from fieldguide.zeroshot.taxa_answerer import taxa_answerer
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from fieldguide.guides import Guide
     from fieldguide.planning import Plan
     from fieldguide.zeroshot.guided_crop import GuidedCrop
+    from fieldguide.zeroshot.priors import PriorSource
     from fieldguide.zeroshot.taxa import Taxa
 
 
@@ -25,7 +27,9 @@ def name_taxa(
     plan: Plan,
     taxa: Taxa,
     batches: Iterable[Batch],
+    *,
     guided: GuidedCrop | None = None,
+    prior: PriorSource | None = None,
 ) -> Predictions:
     """Return which taxa images show, one prediction a row.
 
@@ -35,6 +39,7 @@ def name_taxa(
         taxa: what to choose from.
         batches: rows with their vectors.
         guided: how images are looked at again; None for not at all.
+        prior: what is known beside them.
 
     Raises:
         UsageError: the answer does not fit the tree.
@@ -42,11 +47,11 @@ def name_taxa(
     """
     usual = plan.modality.templates if plan.modality else ("{}",)
     progress = guide.planner.runtime.progress
-    answerer = taxa_answerer(taxa, plan.encoder, usual, progress=progress)
+    answerer = taxa_answerer(taxa, plan.encoder, usual, prior=prior, progress=progress)
     looking = look_again_by(answerer, guided, plan, guide.runtime)
     rows = list(classify_batches(batches, looking))
-    about = {**taxa.about, **about_guided(guided)}
-    return Predictions(rows, guide.provenance(plan, labels=len(taxa), **about))
+    facts = {**taxa.about, **about_guided(guided), **prior_facts(prior)}
+    return Predictions(rows, guide.provenance(plan, labels=len(taxa), **facts))
 
 
 def refuse_beside_taxa(

@@ -12,6 +12,7 @@ from fieldguide.taxonomy.taxon import taxon_of
 from fieldguide.zeroshot.classifier import NONE_OF_THESE, ZeroShotClassifier
 from fieldguide.zeroshot.label_scores import LabelScorer, scores_of
 from fieldguide.zeroshot.label_store import vectors_of_labels
+from fieldguide.zeroshot.priors import Boost, Candidates
 from fieldguide.zeroshot.taxa_calibration import digest_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from fieldguide.taxonomy.taxon import Taxon
     from fieldguide.zeroshot.choices import Choice, Chooser
     from fieldguide.zeroshot.guided_crop import LooksAgain
+    from fieldguide.zeroshot.label_scores import LabelScores, LogPrior
     from fieldguide.zeroshot.none_of_these import NoneRule
+    from fieldguide.zeroshot.priors import Belief, PriorSource
     from fieldguide.zeroshot.taxa import Taxa
 
 
@@ -34,7 +37,8 @@ class TaxaAnswerer:
         taxa: what to choose from, and how to answer.
         vectors: (C, D) of the labels; may be mapped from a file.
         logit_scale: what cosines are multiplied by.
-        none: when to say "none of these" first; None for never.
+        none: when to say "none of these" first, by the picture alone; None for never.
+        boost: what is known beside the images; None for nothing.
         again: looks at images again, and not only at their vectors; None for no second look.
     """
 
@@ -42,6 +46,7 @@ class TaxaAnswerer:
     vectors: Embeddings
     logit_scale: float
     none: NoneRule | None = None
+    boost: Boost | None = None
     again: LooksAgain | None = None
 
     def answers(self, embeddings: Embeddings, rows: Sequence[Row]) -> Sequence[tuple[Guess, ...]]:
@@ -52,17 +57,18 @@ class TaxaAnswerer:
         """
         require_same_space(self.vectors.space, embeddings.space, "The set of labels")
         scorer = LabelScorer(self.vectors.vectors, self.logit_scale)
+        beliefs, log_prior = self._beside(rows)
         found: list[tuple[Guess, ...]] = []
-        for part, scores, plain in scorer.chunks(embeddings.vectors, top=self._chooser.top):
+        for part, scores, plain in scorer.chunks(
+            embeddings.vectors, top=self._chooser.top, log_prior=log_prior
+        ):
             cosines = (scores if plain is None else plain).largest / self.logit_scale
             if self.again is not None:
-                vectors = Embeddings(embeddings.vectors[part], embeddings.space)
-                logits = self.again.logits_of_rows(vectors, rows[part])
-                scores = scores_of(logits, self._chooser.top)
+                scores, plain = self._scores_again(embeddings, rows, part, log_prior)
             chosen = self._chooser.choose(scores, plain)
             found += [
-                (*self._refused(float(cosine)), *map(self._guess, choices))
-                for cosine, choices in zip(cosines, chosen, strict=True)
+                (*self._refused(float(cosine)), *self._told(choices, belief))
+                for cosine, choices, belief in zip(cosines, chosen, beliefs[part], strict=True)
             ]
         return found
 
@@ -71,6 +77,30 @@ class TaxaAnswerer:
         """The labels with their vectors, for what looks at images again."""
         labels = tuple(self.taxa.tree.ids.take(self.taxa.pruned.labels).to_pylist())
         return ZeroShotClassifier(labels, self.vectors, self.logit_scale)
+
+    def _scores_again(
+        self, embeddings: Embeddings, rows: Sequence[Row], part: slice, log_prior: LogPrior | None
+    ) -> tuple[LabelScores, LabelScores | None]:
+        """Return the scores of some images by a second look, with and without the prior."""
+        if self.again is None:
+            raise ValueError("nothing looks again")
+        vectors = Embeddings(embeddings.vectors[part], embeddings.space)
+        logits = self.again.logits_of_rows(vectors, rows[part])
+        plain = scores_of(logits, self._chooser.top)
+        if log_prior is None:
+            return plain, None
+        return scores_of(logits + log_prior(part), self._chooser.top), plain
+
+    def _beside(self, rows: Sequence[Row]) -> tuple[Sequence[Belief | None], LogPrior | None]:
+        """Return what is known beside each of N images, and what it adds to logits."""
+        if self.boost is None:
+            return [None] * len(rows), None
+        boost, beliefs = self.boost, self.boost.beliefs([row.metadata for row in rows])
+        return beliefs, lambda part: boost.added(beliefs[part])
+
+    def _told(self, choices: Sequence[Choice], belief: Belief | None) -> tuple[Guess, ...]:
+        guesses = map(self._guess, choices)
+        return tuple(guesses if belief is None else map(belief.told, guesses))
 
     def _refused(self, cosine: float) -> tuple[Guess, ...]:
         """Return "none of these" where the best cosine is below the bound."""
@@ -106,6 +136,7 @@ def taxa_answerer(
     encoder: Encoder | None,
     usual: Sequence[str] = ("{}",),
     *,
+    prior: PriorSource | None = None,
     progress: bool = False,
 ) -> TaxaAnswerer | None:
     """Return what answers by taxa; None where there is no model.
@@ -114,6 +145,7 @@ def taxa_answerer(
         taxa: what to choose from.
         encoder: the model.
         usual: templates where the user named none.
+        prior: what is known beside the images.
         progress: whether a bar is shown while very many labels are embedded.
 
     Raises:
@@ -129,7 +161,14 @@ def taxa_answerer(
     if encoder is None:
         return None
     vectors = vectors_of_labels(encoder, prompts, progress=progress)
+    boost = None if prior is None else Boost.of(prior, _candidates(taxa))
     if taxa.calibration is None:
-        return TaxaAnswerer(taxa, vectors, encoder.logit_scale)
+        return TaxaAnswerer(taxa, vectors, encoder.logit_scale, boost=boost)
     require_same_space(taxa.calibration.space, encoder.space, "The calibration")
-    return TaxaAnswerer(taxa, vectors, taxa.calibration.logit_scale, taxa.calibration.none)
+    scale, none = taxa.calibration.logit_scale, taxa.calibration.none
+    return TaxaAnswerer(taxa, vectors, scale, none, boost)
+
+
+def _candidates(taxa: Taxa) -> Candidates:
+    labels = taxa.pruned.labels
+    return Candidates(taxa.tree.names.take(labels).to_pylist(), taxa.tree, labels)
