@@ -14,6 +14,7 @@ from fieldguide_biodiversity.checklist_offers import (
     TAXONOMY_READER,
 )
 from fieldguide_biodiversity.detector_offers import DETECTOR_READERS
+from fieldguide_biodiversity.prior_offers import OCCURRENCES, PLACE_AND_SEASON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,6 +96,8 @@ def register_domains() -> Iterable[DomainSpec]:
         place_columns=(("decimalLatitude", "decimalLongitude"),),  # Darwin Core, Wieczorek 2012
         date_columns=("eventDate", "observed_on", "DateTimeOriginal"),
         taxon_columns=TAXON_COLUMNS,
+        options=PLACE_AND_SEASON,
+        prior="fieldguide_biodiversity.priors.source:place_and_season",
     )
 
 
@@ -107,7 +110,7 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
 @hookimpl
 def register_commands() -> Iterable[CommandSpec]:
     """Offer ``fieldguide biodiversity NAME``."""
-    yield from TAXONOMY_COMMANDS
+    yield from (*TAXONOMY_COMMANDS, OCCURRENCES)
 
 
 @hookimpl
