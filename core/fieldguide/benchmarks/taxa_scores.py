@@ -103,8 +103,15 @@ def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
         nulls: pictures that show none of the labels: files, folders or globs.
 
     Raises:
-        UsageError: no row can be scored, or there are too many labels for a table of all scores.
+        UsageError: no row can be scored, there are too many labels for a table of all scores, or
+            the guide has a prior.
     """
+    if guide.prior_options:
+        raise UsageError(
+            "The figures and calibrations of taxa are those of pictures alone. Leave "
+            f"{' and '.join(_typed(name) for name in guide.prior_options)} out, or name the labels "
+            "one by one: --label."
+        )
     items, _ = find_labelled(guide, manifest, label_column, where)
     if len(items) * len(taxa) > MAX_SCORES:
         raise UsageError(
@@ -138,6 +145,10 @@ def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
         unknown=Counter(n for n, truth in zip(label_of, truths, strict=True) if truth is None),
         provenance=guide.provenance(plan, labels=len(taxa), **taxa.about),
     )
+
+
+def _typed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _truths(

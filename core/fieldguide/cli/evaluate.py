@@ -13,7 +13,7 @@ from fieldguide.cli.evaluate_findings import evaluate_findings, refuse_options
 COLUMNS = ("label", "support", "precision", "recall", "f1")
 
 
-@click.command(cls=options.DomainCommand)
+@click.command(cls=options.PriorCommand)
 @click.argument("manifest", metavar="MANIFEST")
 @options.label_options
 @taxa_options.taxa_options

@@ -183,6 +183,26 @@ def test_commands_that_no_prior_can_change_do_not_offer_its_options(
     assert "--place" in err
 
 
+def test_an_evaluation_of_labels_has_the_prior_and_one_of_taxa_refuses_it(
+    run: Run, occurrences: Path, photos: Path, tmp_path: Path, model: str
+) -> None:
+    manifest = tmp_path / "photos.csv"
+    manifest.write_text(
+        "path,label\nphotos/new_york.jpg,Turdus migratorius\nphotos/somewhere.jpg,Turdus merula\n"
+    )
+    options = ("--model", model, "--occurrences", occurrences, "--place", "51.5,-0.1",
+               "--prior-strength", "1000")  # fmt: skip
+    code, out, err = run("evaluate", manifest, *BIODIVERSITY, *LABELS, *options)
+    assert code == 0, err
+    assert "accuracy" in out + err
+    assert (
+        "1.000" in out + err
+    )  # so strong a prior decides alone, and both live where they were taken
+    code, _, err = run("evaluate", manifest, *BIODIVERSITY, "--clade", "Turdidae", *options)
+    assert code == 2
+    assert "--occurrences and --place" in err or "--place and --occurrences" in err
+
+
 RANKS = ("family", "genus", "species")
 TREE = tree_from_lineages(
     [
