@@ -70,6 +70,15 @@ SPOT_CHECKS = [
     ("BioCLIP ten sets, mean", "top1_accuracy", "BioCLIP", 39.4),
     ("BioCLIP 2 ten sets, mean", "top1_accuracy", "BioTrove-CLIP", 26.2),
     ("Rare Species", "top1_accuracy", "BioCLIP 2", 76.8),
+    ("Birds 525", "top1_accuracy", "OpenCLIP", 54.7),
+    ("Meta-Album Plankton", "top1_accuracy", "BioCLIP 2", 3.9),
+    ("Meta-Album PlantNet", "top1_accuracy", "BioCLIP", 91.4),
+    ("Meta-Album PlantNet", "top1_accuracy", "BioCLIP", 88.2),
+    ("Meta-Album Fungi", "top1_accuracy", "BioCLIP trained on iNat21 alone", 43.0),
+    ("NABirds", "top1_accuracy", "SigLIP", 61.7),
+    ("IDLE-OO Camera Traps", "top1_accuracy", "BioTrove-CLIP", 10.7),
+    ("Rare Species", "top1_accuracy", "CLIP", 26.6),
+    ("Rare Species", "top1_accuracy", "BioCLIP", 65.7),
     ("FishNet, NeWT, AwA2, Herbarium19 and PlantDoc", "mean_score", "DINOv2", 47.3),
     ("INQUIRE-Fullrank", "ap_at_50", "DFN ViT-H-14-378, reranked", 47.1),
     ("INQUIRE-Fullrank", "ap_at_50", "BioCLIP", 3.6),
@@ -79,7 +88,7 @@ SPOT_CHECKS = [
 # how many figures the tables hold, counted by hand: remote sensing, medical, species, general
 COUNTED = (9 + 4 + 6 + 6 + 4 + 2 + 8 + 3 + 3 + 2 + 10) + (
     12 + 4 + 6 + 36 + 5 + 3 + 12 + 6 + 2 + 4 + 6 + 4 + 4
-) + (4 + 5 + 2 + 3 + 5 + 7) + 3  # fmt: skip
+) + (4 + 5 + 2 + 3 + 5 + 7 + 39 + 49 + 8) + 3  # fmt: skip
 
 
 def named(result: ReferenceRecord) -> str:
@@ -145,7 +154,7 @@ def test_one_source_gives_a_measure_in_one_unit() -> None:
 
 @pytest.mark.parametrize("result", RESULTS, ids=named)
 def test_no_fraction_goes_for_a_percentage(result: ReferenceRecord) -> None:
-    assert result.unit != "percent" or result.value > 1
+    assert result.unit != "percent" or result.value >= 1  # 1.0: one class of 86 by chance
 
 
 @pytest.mark.parametrize(

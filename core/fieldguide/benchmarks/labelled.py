@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from fieldguide.benchmarks.published_files import NAMED, absent, incomplete, names_in
@@ -36,6 +36,9 @@ class LabelledImages:
         whole_test: how many of the whole set are of "test".
         groups: (N,) what belongs together, such as the patches of one slide; () where each image
             stands alone. Groups are resampled whole.
+        names: where the set itself says what its classes are called, what stands for each label in
+            prompts, by kind of text, such as "scientific"; of all classes, with images or without.
+        divisions: where the set's owners divide its classes, the division of each label.
     """
 
     items: tuple[Item, ...]
@@ -44,6 +47,8 @@ class LabelledImages:
     splits: tuple[str, ...] = ()
     whole_test: int = 0
     groups: tuple[str, ...] = ()
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    divisions: Mapping[str, str] = field(default_factory=dict)
 
     def reported(self) -> LabelledImages:
         """Return what zero-shot figures are of: the test split; all where there are no splits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -111,43 +112,68 @@ def encode_all(guide: Guide, items: Sequence[Item]) -> Encoded:
     return Encoded(tuple(rows), vectors, plan.encoder, facts, failures(failed))
 
 
-def split_of(items: Sequence[Item], labels: Sequence[str]) -> tuple[str, ...]:
+def split_of(
+    items: Sequence[Item], labels: Sequence[str], groups: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Return "train", "val" or "test" of each item: 60, 20 and 20 % of each class.
 
     The images of a class are put in the order of the SHA-256 of their file's name; the first
-    60 % are trained on, the next 20 % are chosen by. So a split depends on the files alone.
+    60 % are trained on, the next 20 % are chosen by. So a split depends on the files alone. Where
+    there are groups, those of a class are put in the order of the SHA-256 of their name, and
+    each goes whole to where its middle lies.
 
     Args:
         items: N items with paths.
         labels: (N,) the label of each.
+        groups: (N,) what belongs together; () where each image stands alone.
     """
     names = [item.path.name if item.path else item.name for item in items]
-    keys = [
-        (hashlib.sha256(name.encode(errors="surrogateescape")).digest(), name) for name in names
-    ]
+    owners = groups or names
+    keys = [(_hash(owner), owner, _hash(name)) for owner, name in zip(owners, names, strict=True)]
+    by_label: dict[str, list[int]] = {}
+    for row, label in enumerate(labels):
+        by_label.setdefault(label, []).append(row)
     parts = [""] * len(items)
-    for label in dict.fromkeys(labels):
-        rows = sorted(
-            (row for row, each in enumerate(labels) if each == label), key=keys.__getitem__
-        )
+    for rows in by_label.values():
+        rows.sort(key=keys.__getitem__)
         first = round(TRAIN_SHARE * len(rows))
         second = first + round(VAL_SHARE * len(rows))
-        for place, row in enumerate(rows):
-            parts[row] = "train" if place < first else "val" if place < second else "test"
+        middles = _middles([owners[row] if groups else row for row in rows])
+        for row, middle in zip(rows, middles, strict=True):
+            parts[row] = "train" if middle < first else "val" if middle < second else "test"
     return tuple(parts)
+
+
+def _middles(owners: Sequence[str | int]) -> list[float]:
+    """Return the middle of each run of equal owners, once for each place in it.
+
+    >>> _middles(["a", "a", "a", "b"])
+    [1.5, 1.5, 1.5, 3.5]
+    """
+    runs = [len(list(run)) for _, run in itertools.groupby(owners)]
+    ends = itertools.accumulate(runs)
+    return [end - size / 2 for size, end in zip(runs, ends, strict=True) for _ in range(size)]
+
+
+def _hash(name: str) -> bytes:
+    return hashlib.sha256(name.encode(errors="surrogateescape")).digest()
 
 
 def splits_of(images: LabelledImages) -> tuple[str, ...]:
     """Return the split of each image: the owners', or :func:`split_of` where they give none.
 
-    Where the owners' have no val, the last quarter of train by the order of :func:`split_of` is it.
+    Where the owners' have no val, the last fifth of train by the order of :func:`split_of` is it.
     """
     if not images.splits:
-        return split_of(images.items, images.labels)
+        return split_of(images.items, images.labels, images.groups)
     if "val" in images.splits:
         return images.splits
     train = [row for row, split in enumerate(images.splits) if split == "train"]
-    made = split_of([images.items[row] for row in train], [images.labels[row] for row in train])
+    made = split_of(
+        [images.items[row] for row in train],
+        [images.labels[row] for row in train],
+        [images.groups[row] for row in train] if images.groups else (),
+    )
     parts = list(images.splits)
     for row, part in zip(train, made, strict=True):
         parts[row] = "val" if part == "test" else "train"
@@ -156,6 +182,9 @@ def splits_of(images: LabelledImages) -> tuple[str, ...]:
 
 def encode_parts(guide: Guide, images: LabelledImages) -> tuple[Encoded, Parts]:
     """Return the vectors of labelled images, and the three parts of them.
+
+    Each part of ours has images of every class. Of the owners' parts train has; val and test may
+    lack some, which are then neither chosen by nor reported.
 
     Raises:
         UsageError: a part has no image of some class, or none could be used.
@@ -170,7 +199,8 @@ def encode_parts(guide: Guide, images: LabelledImages) -> tuple[Encoded, Parts]:
         own = splits == name
         part = Part(encoded.embeddings.vectors[own], labels[own],
                     None if groups is None else groups[own])  # fmt: skip
-        if missing := sorted(set(images.labels) - set(part.labels.tolist())):
+        missing = sorted(set(images.labels) - set(part.labels.tolist()))
+        if not len(part) or (missing and (name == "train" or not images.splits)):
             raise UsageError(
                 f"There are too few images for the part {name!r}: none is left of "
                 f"{', '.join(missing[:5])}. Give 5 or more of each class."

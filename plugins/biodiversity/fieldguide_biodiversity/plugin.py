@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fieldguide.hookspecs import hookimpl
 from fieldguide.specs import DomainSpec, ModalitySpec
 from fieldguide_biodiversity.benchmarks.inquire_offers import inquire_specs
+from fieldguide_biodiversity.benchmarks.offers import benchmark_specs
 from fieldguide_biodiversity.caption_offers import CONVERTERS, READERS
 from fieldguide_biodiversity.checklist_offers import (
     NAME_WRITERS,
@@ -128,4 +129,4 @@ def register_methods() -> Iterable[MethodSpec]:
 @hookimpl
 def register_benchmarks() -> Iterable[BenchmarkSpec]:
     """Offer protocols on public data sets of organisms."""
-    yield from inquire_specs()
+    yield from (*benchmark_specs(), *inquire_specs())
