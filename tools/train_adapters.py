@@ -35,7 +35,8 @@ class Recipe:
 
     Attributes:
         name: of the adapter.
-        manifest: relative to the folder of data, as are those of ``general`` and ``sister``.
+        manifest: relative to the folder of data, as are those of ``general``, ``sister`` and
+            ``replay``.
         licence_of: the shipped model whose licence text holds for the same data.
         settings: of ``fieldguide tune``.
     """
@@ -49,6 +50,7 @@ class Recipe:
     licence_of: str
     settings: dict[str, Any]
     sister: tuple[str, ...] = ()
+    replay: tuple[str, ...] = ()
 
     @property
     def weights(self) -> Path:
@@ -67,6 +69,8 @@ class Recipe:
             words += ["--general", os.path.relpath(data / manifest, folder)]
         for manifest in self.sister:
             words += ["--sister", f"{self.domain}={os.path.relpath(data / manifest, folder)}"]
+        for manifest in self.replay:
+            words += ["--replay", os.path.relpath(data / manifest, folder)]
         return [*words, *extra]
 
 
@@ -74,8 +78,8 @@ def read_recipes() -> dict[str, Recipe]:
     """Return the recipes by the adapters' names."""
     content = yaml.safe_load(Path(__file__).with_name("adapters.yaml").read_text("utf-8"))
     return {
-        name: Recipe(name=name, **{**entry, "general": tuple(entry["general"]),
-                                   "sister": tuple(entry.get("sister", ()))})
+        name: Recipe(name=name, **{**entry, **{kind: tuple(entry.get(kind, ()))
+                                                for kind in ("general", "sister", "replay")}})
         for name, entry in content.items()
     }  # fmt: skip
 
