@@ -188,7 +188,7 @@ def label_answerer(
     top: int | None,
     threshold: float,
     prior: PriorSource | None = None,
-) -> Answerer | None:
+) -> LabelAnswerer | BoostedAnswerer | None:
     """Return what answers by a classifier; None where there is none.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fieldguide.planning import Plan
     from fieldguide.runtime import Runtime
     from fieldguide.samples import Window
-    from fieldguide.zeroshot.classify import BoostedAnswerer, LabelAnswerer
+    from fieldguide.zeroshot.classify import Answerer, BoostedAnswerer, LabelAnswerer
     from fieldguide.zeroshot.guided_crop import GuidedCrop
     from fieldguide.zeroshot.taxa_answerer import TaxaAnswerer
 
@@ -74,12 +74,12 @@ class WindowEyes:
         return _joined([batch.embeddings for batch in batches if batch.embeddings is not None])
 
 
-AnswererT = TypeVar("AnswererT", "LabelAnswerer | BoostedAnswerer", "TaxaAnswerer")
-
-
 def look_again_by(
-    answerer: AnswererT | None, guided: GuidedCrop | None, plan: Plan, runtime: Runtime
-) -> AnswererT | None:
+    answerer: LabelAnswerer | BoostedAnswerer | TaxaAnswerer | None,
+    guided: GuidedCrop | None,
+    plan: Plan,
+    runtime: Runtime,
+) -> Answerer | None:
     """Return an answerer that looks at images again; the same one for no guidance.
 
     Raises:

@@ -21,7 +21,8 @@ from fieldguide_biodiversity.benchmarks.protocols import (
     TAXONOMIC_COMMON,
     zero_shot,
 )
-from fieldguide_biodiversity.captions import common_name, scientific_name, taxon_com
+from fieldguide_biodiversity.captions import names_of
+from fieldguide_biodiversity.text_types import taxon_com
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,13 +74,14 @@ def read_row(cells: Mapping[str, Any]) -> NamedRow:
         KeyError: it lacks a field.
     """
     label = str(cells["name"])
+    names = names_of(cells)
     return NamedRow(
         path=str(cells["file_name"]),
         label=label,
         names={
-            SCIENTIFIC: scientific_name(cells) or label,
-            COMMON: common_name(cells) or label,
-            TAXONOMIC_COMMON: taxon_com(cells) or label,
+            SCIENTIFIC: names.scientific or label,
+            COMMON: names.common or label,
+            TAXONOMIC_COMMON: taxon_com(names) or label,
         },
         division=str(cells["supercategory"]),
     )

@@ -20,7 +20,8 @@ from fieldguide_biodiversity.benchmarks.protocols import (
     zero_shot,
 )
 from fieldguide_biodiversity.benchmarks.tables import TableListing
-from fieldguide_biodiversity.captions import common_name, scientific_name, taxon_com
+from fieldguide_biodiversity.captions import names_of
+from fieldguide_biodiversity.text_types import taxon_com
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,13 +41,14 @@ def read_row(cells: Mapping[str, Any]) -> NamedRow:
     Raises:
         KeyError: a column is not there.
     """
+    names = names_of(cells)
     return NamedRow(
         path=str(cells["filepath"]),
         label=str(cells["class"]),
         names={
-            COMMON: common_name(cells) or scientific_name(cells),
-            SCIENTIFIC: scientific_name(cells),
-            TAXONOMIC_COMMON: taxon_com(cells),
+            COMMON: names.common or names.scientific,
+            SCIENTIFIC: names.scientific,
+            TAXONOMIC_COMMON: taxon_com(names),
         },
         division=str(cells["cls"]),
     )
