@@ -34,6 +34,8 @@ class ModelRecord(Record):
         contract: what its source says it takes; compared with the loaded model's own.
         files: weights by role, as the architecture names them.
         settings: what the architecture needs to know beside the weights.
+        text_type: which names of taxa its captions had in training, as the domain's
+            ``label_texts`` calls them; None where it had none, and for what is usual.
         unsupported: why this release cannot run it and where its own code is; empty when it can.
         card: a text that says what it is, where from and how good; beside the registry, or
             ``{core: path}`` inside the core's package.
@@ -58,6 +60,7 @@ class ModelRecord(Record):
     trained_on: tuple[Name, ...] = ()
     files: dict[str, WeightFile] = Field(default={})
     settings: dict[str, Any] = Field(default={})
+    text_type: Name | None = None
     unsupported: str = ""
     origin: str = Field(default="", description="folder of the registry file; set by the reader")
 

@@ -201,7 +201,7 @@ def _cosines(plan: Plan, taxa: Taxa) -> tuple[ZeroShotClassifier, str]:
             "No installed model covers these pictures. Name one with --model, or use it out of "
             "its scope: --out-of-scope."
         )
-    prompts = taxa.prompts(plan.modality.templates if plan.modality else ("{}",))
+    prompts = taxa.prompts(plan)
     labels = tuple(taxa.tree.ids.take(taxa.pruned.labels).to_pylist())
     vectors = vectors_of_labels(plan.encoder, prompts)
     return ZeroShotClassifier(labels, vectors, 1.0), digest_of(prompts)

@@ -53,7 +53,8 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
         bins: answer with these bins of taxa by name, or by a CSV file of taxa and bins.
         top: at most how many answers; by default 5.
         threshold: below this best probability "none of these" comes first.
-        text_type: which names of a taxon go into its prompts; by default as the domain has it.
+        text_type: which names of a taxon go into its prompts; by default those that the model was
+            trained with.
         templates: prompts, each with one ``{}``; by default those of the modality.
         language: of common names, ISO 639-1.
         calibration: of ``fieldguide evaluate --write-calibration``, or its file.
@@ -82,7 +83,7 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
     texts = texts_of(spec, text_type, language)
     if isinstance(calibration, str | Path):
         calibration = read_taxa_calibration(calibration)
-    return Taxa(pruned, texts, templates, answer, language, calibration, about)
+    return Taxa(pruned, texts, templates, text_type, answer, language, calibration, about)
 
 
 def tree_of(domain: DomainSpec, taxonomy: Tree | str | Path | None) -> Tree:
@@ -122,10 +123,10 @@ def texts_of(domain: DomainSpec, text_type: str | None, language: str) -> LabelT
             raise UsageError(f"The domain {domain.name!r} has no text types. Leave it out.")
         return plain_texts
     target = domain.import_target(domain.label_texts)
-    named = {} if text_type is None else {"text_type": text_type}
 
-    def texts(tree: Tree, node: int, templates: Sequence[str]) -> Sequence[str]:
-        found: Sequence[str] = target(tree, node, templates=templates, language=language, **named)
+    def texts(tree: Tree, node: int, templates: Sequence[str], named: str | None) -> Sequence[str]:
+        chosen = {} if named is None else {"text_type": named}
+        found: Sequence[str] = target(tree, node, templates=templates, language=language, **chosen)
         return found
 
     return texts

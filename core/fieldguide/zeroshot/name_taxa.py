@@ -45,9 +45,9 @@ def name_taxa(
         UsageError: the answer does not fit the tree.
         SpaceMismatchError: the images were embedded by another model.
     """
-    usual = plan.modality.templates if plan.modality else ("{}",)
     progress = guide.planner.runtime.progress
-    answerer = taxa_answerer(taxa, plan.encoder, usual, prior=prior, progress=progress)
+    prompts = taxa.prompts(plan)
+    answerer = taxa_answerer(taxa, plan.encoder, prompts, prior=prior, progress=progress)
     looking = look_again_by(answerer, guided, plan, guide.runtime)
     rows = list(classify_batches(batches, looking))
     facts = {**taxa.about, **about_guided(guided), **prior_facts(prior)}

@@ -10,17 +10,21 @@ from fieldguide.zeroshot.class_sets import fill
 from fieldguide.zeroshot.taxon_answers import Leaves
 
 if TYPE_CHECKING:
+    from fieldguide.planning import Plan
     from fieldguide.taxonomy.prune import Pruned
     from fieldguide.taxonomy.tree import Tree
     from fieldguide.zeroshot.taxa_calibration import TaxaCalibration
     from fieldguide.zeroshot.taxon_answers import TaxonAnswer
 
-LabelTexts = Callable[["Tree", int, Sequence[str]], Sequence[str]]
-"""Makes the prompts of one taxon of a tree from templates with one ``{}`` each."""
+LabelTexts = Callable[["Tree", int, Sequence[str], "str | None"], Sequence[str]]
+"""Makes the prompts of one taxon of a tree from templates with one ``{}`` each, in a text type."""
 
 
-def plain_texts(tree: Tree, node: int, templates: Sequence[str]) -> list[str]:
+def plain_texts(
+    tree: Tree, node: int, templates: Sequence[str], text_type: str | None = None
+) -> list[str]:
     """Return every template around a taxon's common name, or its own where it has none."""
+    del text_type
     return fill(templates, [tree.common_name(node) or tree.name_of(node)])
 
 
@@ -32,6 +36,7 @@ class Taxa:
         pruned: the labels with all taxa above them.
         texts: makes the prompts of a label.
         templates: the user's own; None for those of the modality.
+        text_type: which names the prompts have; None for those that the model was trained with.
         answer: turns probabilities of labels into what is said.
         language: of the common names in results.
         calibration: of their probabilities; None for the model's own.
@@ -41,6 +46,7 @@ class Taxa:
     pruned: Pruned
     texts: LabelTexts = plain_texts
     templates: Sequence[str] | None = None
+    text_type: str | None = None
     answer: TaxonAnswer = field(default_factory=Leaves)
     language: str = "en"
     calibration: TaxaCalibration | None = None
@@ -55,26 +61,17 @@ class Taxa:
         """Return how many labels there are."""
         return len(self.pruned.labels)
 
-    def prompts(self, usual: Sequence[str] = ("{}",)) -> Sequence[Sequence[str]]:
-        """Return the prompts of each label, in the order of the labels, made when asked for.
+    def prompts(self, plan: Plan) -> list[Sequence[str]]:
+        """Return the prompts of each label, in the order of the labels.
 
         Args:
-            usual: templates where the user named none.
+            plan: of the job, whose modality has templates and whose model a text type, where the
+                user named none.
         """
+        usual = plan.modality.templates if plan.modality else ("{}",)
         templates = usual if self.templates is None else self.templates
-        return _Prompts(self, templates)
-
-
-@dataclass(frozen=True, eq=False)
-class _Prompts(Sequence[Sequence[str]]):
-    taxa: Taxa
-    templates: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.taxa)
-
-    def __getitem__(self, label: Any) -> Any:
-        if isinstance(label, slice):
-            return [self[place] for place in range(*label.indices(len(self)))]
-        node = int(self.taxa.pruned.labels[label])
-        return self.taxa.texts(self.taxa.tree, node, self.templates)
+        trained = None if plan.record is None else plan.record.text_type
+        text_type = self.text_type or trained
+        return [
+            self.texts(self.tree, int(node), templates, text_type) for node in self.pruned.labels
+        ]

@@ -134,7 +134,7 @@ class TaxaAnswerer:
 def taxa_answerer(
     taxa: Taxa,
     encoder: Encoder | None,
-    usual: Sequence[str] = ("{}",),
+    prompts: Sequence[Sequence[str]],
     *,
     prior: PriorSource | None = None,
     progress: bool = False,
@@ -144,7 +144,7 @@ def taxa_answerer(
     Args:
         taxa: what to choose from.
         encoder: the model.
-        usual: templates where the user named none.
+        prompts: of the labels, in their order.
         prior: what is known beside the images.
         progress: whether a bar is shown while very many labels are embedded.
 
@@ -155,7 +155,6 @@ def taxa_answerer(
         StoreError: the vectors of very many labels cannot be kept.
     """
     taxa.answer.prepare(taxa.pruned)  # what is wrong with it is said before the work
-    prompts = taxa.prompts(usual)
     if taxa.calibration is not None:
         taxa.calibration.require_labels(digest_of(prompts))
     if encoder is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fieldguide.zeroshot.class_sets import check_templates, fill
 from fieldguide.zeroshot.template_sets import expand_templates
 from fieldguide_biodiversity.taxa import RANKS
-from fieldguide_biodiversity.text_types import TaxonNames, group_of, texts_of
+from fieldguide_biodiversity.text_types import NAMES, TaxonNames, group_of, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ PLAIN = ("{}",)
 def label_texts(
     tree: Tree,
     node: int,
-    text_type: str = "com",
+    text_type: str = NAMES,
     templates: Sequence[str] = PLAIN,
     language: str = "en",
 ) -> list[str]:
@@ -61,8 +61,9 @@ def names_in(tree: Tree, node: int, language: str = "en") -> TaxonNames:
     if genus and own.split()[:1] != [genus]:  # a tree of epithets, or a taxon between two ranks
         own = f"{genus} {own}"
     english = language == "en"
+    common = [name for spoken, name in tree.common_names(node) if spoken == language]
     return TaxonNames(
-        common=tree.common_name(node, language),
+        common=next(iter(common), ""),
         scientific=own,
         taxonomic=" ".join((*above.values(), own)),
         group=group_of(called) if english else "",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FILE = Path(__file__).parent / "prompts" / "known_groups.yaml"
 MIX = "mix"
 """All five of BioCLIP: a training draws one of them each time."""
+NAMES = "names"
+"""Every common name and the well-known group, each a text: for models that know no Latin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class TaxonNames:
         scientific: genus and epithet, or the name of a higher taxon.
         taxonomic: the names of the seven ranks from kingdom to epithet, as far as known.
         group: the well-known group it belongs to, or "".
+        more_common: further common names in that language.
     """
 
     common: str = ""
     scientific: str = ""
     taxonomic: str = ""
     group: str = ""
+    more_common: tuple[str, ...] = ()
 
 
 def com(names: TaxonNames) -> str:
@@ -107,19 +111,24 @@ TEXT_TYPES: Mapping[str, Callable[[TaxonNames], str]] = {**FIVE, "kind": kind}
 
 
 def texts_of(names: TaxonNames, text_type: str) -> tuple[str, ...]:
-    """Return what a text type says of a taxon: one text, or the five of the mix without doubles.
+    """Return what a text type says of a taxon: one text, or those of the mix or of all names.
 
     Raises:
         UnknownNameError: there is no such text type.
 
     >>> texts_of(TaxonNames("magpie", "Pica pica", "Animalia Pica pica"), "mix")[:2]
     ('magpie', 'Pica pica')
+    >>> texts_of(TaxonNames("magpie", "Pica pica", group="bird", more_common=("pie",)), "names")
+    ('magpie', 'pie', 'bird')
     """
     if text_type == MIX:
         made = [write(names) for write in FIVE.values()]
         return tuple(dict.fromkeys(text for text in made if text))
+    if text_type == NAMES:
+        texts = (com(names), *names.more_common, names.group)
+        return tuple(dict.fromkeys(text for text in texts if text))
     if text_type not in TEXT_TYPES:
-        there = ", ".join((*TEXT_TYPES, MIX))
+        there = ", ".join((*TEXT_TYPES, MIX, NAMES))
         raise UnknownNameError(f"No text type is named {text_type!r}. There are: {there}.")
     text = TEXT_TYPES[text_type](names)
     return (text,) if text else ()
