@@ -4,8 +4,8 @@ Vectors and tree are random; the tree has seven ranks, a label in ten hangs one 
 than the others, and one genus in a hundred is a label itself. The label matrix is mapped from a
 file. Linux only. Each round times, chunk by chunk in one process, the matrix product (in chunks of
 128 and of 256 images; the faster one counts) and the scores with the probabilities of all taxa;
-ranks are compared with a full stable sort of single-precision logits made by one product the other way
-round. Peak memory is that of a process of its own, which does our work only::
+ranks are compared with a full stable sort of single-precision logits made by one product the other
+way round. Peak memory is that of a process of its own, which does our work only::
 
     python benchmarks/taxa_scale.py --labels 500000 --images 10000
     python benchmarks/taxa_scale.py --labels 50000 --images 256 --dictionary

@@ -23,7 +23,7 @@ from fieldguide.cli import main
 from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.zeroshot.clip_templates import CLIP_TEMPLATES
-from fieldguide_biodiversity import plugin
+from fieldguide_biodiversity.benchmarks.offers import benchmark_specs
 from fieldguide_biodiversity.benchmarks import (
     birds,
     birds_525,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., tuple[int, str, str]]
 
-SPECS = list(plugin.register_benchmarks())
+SPECS = list(benchmark_specs())
 RANKS = "kingdom,phylum,cls,order,family,genus,species,common_name,filepath,class"
 
 
