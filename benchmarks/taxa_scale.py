@@ -1,14 +1,14 @@
 """Half a million labels on stored vectors: top-5 with roll-up, beside the matrix product alone.
 
 Vectors and tree are random; the tree has seven ranks, a label in ten hangs one or two ranks higher
-than the others, and one genus in a hundred is a label itself. The label matrix is mapped from a
-file. Linux only. Each round times, chunk by chunk in one process, the matrix product (in chunks of
-128 and of 256 images; the faster one counts) and the scores with the probabilities of all taxa;
-ranks are compared with a full stable sort of single-precision logits made by one product the other
-way round. Peak memory is that of a process of its own, which does our work only::
+than the others, and a label in a thousand is a genus. The label matrix is mapped from a file. Each
+round times, chunk by chunk in one process, the matrix product (in chunks of 128 and of 256 images;
+the faster one counts) and the scores with the probabilities of all taxa; ranks of the first images
+are compared with a full stable sort of their single-precision logits, made one at a time. Peak
+memory is that of a process of its own, which does our work only. Linux only::
 
     python benchmarks/taxa_scale.py --labels 500000 --images 10000
-    python benchmarks/taxa_scale.py --labels 50000 --images 256 --dictionary
+    python benchmarks/taxa_scale.py --labels 50000 --images 256 --dictionary --answers
 
 The exit code is 1 where a bound is broken: twice the time of the product, 2 GiB.
 """

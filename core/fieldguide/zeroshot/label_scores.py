@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +69,7 @@ class LabelScores:
 
 @dataclass(frozen=True, eq=False)
 class LabelScorer:
-    """C labels, and how many bytes their scores may take.
+    """C labels, and how many bytes their scores may take; for one thread, one chunk at a time.
 
     Attributes:
         vectors: (C, D) float32 unit vectors; may be mapped from a file.
@@ -85,6 +86,11 @@ class LabelScorer:
         """How many images are scored together."""
         return int(np.clip(self.working_bytes // (4 * len(self.vectors)), 1, MAX_ROWS))
 
+    @cached_property
+    def _buffer(self) -> Tensor:
+        """Room for the scores of a chunk, taken from the system once."""
+        return torch.empty(len(self.vectors) * self.rows_at_once)
+
     def chunks(
         self, images: NDArray[np.float32], *, top: int, log_prior: LogPrior | None = None
     ) -> Iterator[tuple[slice, LabelScores, LabelScores | None]]:
@@ -100,11 +106,10 @@ class LabelScorer:
         labels = torch.from_numpy(self.vectors)
         usual = self.rows_at_once if log_prior is None else max(1, self.rows_at_once // 3)
         step = min(usual, max(1, len(images)))
-        buffer = torch.empty(len(labels) * step)
         for start in range(0, len(images), step):
             part = slice(start, min(start + step, len(images)))
             some = torch.from_numpy(np.asarray(images[part], np.float32)) * self.logit_scale
-            logits = buffer[: len(labels) * len(some)].view(len(labels), len(some))
+            logits = self._buffer[: len(labels) * len(some)].view(len(labels), len(some))
             for first in range(0, len(labels), LABELS_AT_ONCE):
                 block = slice(first, min(first + LABELS_AT_ONCE, len(labels)))
                 torch.mm(labels[block], some.T, out=logits[block])

@@ -56,10 +56,9 @@ class TaxaAnswerer:
             SpaceMismatchError: the images were embedded by another model.
         """
         require_same_space(self.vectors.space, embeddings.space, "The set of labels")
-        scorer = LabelScorer(self.vectors.vectors, self.logit_scale)
         beliefs, log_prior = self._beside(rows)
         found: list[tuple[Guess, ...]] = []
-        for part, scores, plain in scorer.chunks(
+        for part, scores, plain in self._scorer.chunks(
             embeddings.vectors, top=self._chooser.top, log_prior=log_prior
         ):
             cosines = (scores if plain is None else plain).largest / self.logit_scale
@@ -107,6 +106,10 @@ class TaxaAnswerer:
         if self.none is None or cosine >= self.none.bound:
             return ()
         return (Guess(NONE_OF_THESE, None, why=self.none.why(cosine)),)
+
+    @cached_property
+    def _scorer(self) -> LabelScorer:
+        return LabelScorer(self.vectors.vectors, self.logit_scale)
 
     @cached_property
     def _chooser(self) -> Chooser:
