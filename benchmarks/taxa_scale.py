@@ -113,7 +113,8 @@ def roll_up(scorer: LabelScorer, add: NodeSums, images: Vectors) -> NDArray[np.i
     """Return the best labels, after the probabilities of all inner taxa were made."""
     best = []
     for _, scores, _ in scorer.chunks(images, top=TOP):
-        scores.probabilities(add(scores.weights))
+        sums = add(scores.weights)
+        sums /= scores.totals.astype(np.float32)  # probabilities, (I, N)
         best.append(scores.top)
     return np.concatenate(best)
 
