@@ -23,7 +23,6 @@ from fieldguide.cli import main
 from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.zeroshot.clip_templates import CLIP_TEMPLATES
-from fieldguide_biodiversity.benchmarks.offers import benchmark_specs
 from fieldguide_biodiversity.benchmarks import (
     birds,
     birds_525,
@@ -33,6 +32,7 @@ from fieldguide_biodiversity.benchmarks import (
     rare_species,
     ten_sets,
 )
+from fieldguide_biodiversity.benchmarks.offers import benchmark_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

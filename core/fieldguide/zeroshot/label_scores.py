@@ -32,7 +32,7 @@ ALIGNED_ROWS = 64  # whole cache lines and vector registers: matrix products are
 LABELS_AT_ONCE = 1 << 16
 """Whose vectors are in memory together where they are mapped from a file."""
 
-_BLOCK_BYTES = 32 << 20  # of scores between two steps: few enough to wait for threads seldom
+_BLOCK_BYTES = 4 << 20  # of scores between two steps: what the processors keep near
 
 
 LogPrior = Callable[[slice], "NDArray[np.float32]"]
