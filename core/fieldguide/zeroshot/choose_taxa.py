@@ -55,7 +55,7 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
         threshold: below this best probability "none of these" comes first.
         text_type: which names of a taxon go into its prompts; by default those that the model was
             trained with.
-        templates: prompts, each with one ``{}``; by default those of the modality.
+        templates: prompts, each with one ``{}``; by default the first of the modality.
         language: of common names, ISO 639-1.
         calibration: of ``fieldguide evaluate --write-calibration``, or its file.
         regions: knows which taxa a region has.

@@ -35,7 +35,7 @@ class Taxa:
     Attributes:
         pruned: the labels with all taxa above them.
         texts: makes the prompts of a label.
-        templates: the user's own; None for those of the modality.
+        templates: the user's own; None for the first of the modality: labels can be many.
         text_type: which names the prompts have; None for those that the model was trained with.
         answer: turns probabilities of labels into what is said.
         language: of the common names in results.
@@ -68,7 +68,7 @@ class Taxa:
             plan: of the job, whose modality has templates and whose model a text type, where the
                 user named none.
         """
-        usual = plan.modality.templates if plan.modality else ("{}",)
+        usual = plan.modality.templates[:1] if plan.modality else ("{}",)
         templates = usual if self.templates is None else self.templates
         trained = None if plan.record is None else plan.record.text_type
         text_type = self.text_type or trained
