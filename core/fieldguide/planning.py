@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from fieldguide.tuning.adapter import Adapter
 
 
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True)
 class Plan:
     """How the items of one job are read and encoded.
@@ -49,6 +54,7 @@ class Plan:
         refusals: why items of other modalities are refused, by modality.
         batch_size: images a step of the model.
         computing: by which backend and in which precision the images are encoded, and why.
+        started_at: when the job was planned, UTC.
     """
 
     reader: RoutedReader
@@ -58,6 +64,7 @@ class Plan:
     refusals: Mapping[str, str]
     batch_size: int = 1
     computing: Mapping[str, Any] = field(default_factory=dict)
+    started_at: str = field(default_factory=_now)
 
     def encode(self, items: Sequence[Item], runtime: Runtime) -> Iterator[Batch]:
         """Load, prepare and encode items in batches, with a progress bar where it is wanted."""

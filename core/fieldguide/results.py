@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 RowT = TypeVar("RowT")
 
 NOTEBOOK_ROWS = 20
+NONE_OF_THESE = "none of these"
+"""The answer where no label fits well enough."""
 
 
 class Result:
@@ -37,6 +40,10 @@ class Result:
     def records(self) -> list[dict[str, Any]]:
         """Return the rows as they are written into tables."""
         raise NotImplementedError
+
+    def tally(self) -> dict[str, int]:
+        """Return what the record beside an output counts; nothing by default."""
+        return {}
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows as a data frame.
@@ -135,6 +142,12 @@ class Predictions(Rows[Prediction]):
     """The predictions of one job, in the order of the inputs."""
 
     kind = "predictions"
+
+    def tally(self) -> dict[str, int]:
+        """Return how many rows have each status, and how many answers are "none of these"."""
+        none = sum(row.label == NONE_OF_THESE for row in self._rows)
+        statuses = Counter(row.status for row in self._rows)
+        return {"inputs": len(self._rows), **statuses, **({NONE_OF_THESE: none} if none else {})}
 
     def records(self) -> list[dict[str, Any]]:
         """Return one row a guess, best first: path, rank, label, probability, status, reason.

@@ -514,7 +514,10 @@ class CaptionConverterSpec(Spec):
 
 
 class WriterSpec(Spec):
-    """Writes a result. Target: ``(Result, Path) -> None``. Chosen by the output's suffix.
+    """Writes a result. Target: ``(Result, Path) -> Mapping | None``. Chosen by the output's suffix.
+
+    What the target returns, such as how many rows were left out, is kept in the record beside the
+    output.
 
     Attributes:
         suffixes: the file endings it writes.

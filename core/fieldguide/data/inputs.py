@@ -231,9 +231,22 @@ def read_manifest(path: Path, roots: Sequence[Path] = ()) -> Iterator[Item]:
     Raises:
         UsageError: the file cannot be read at all or no row has a path.
     """
-    allowed = [_written_out(folder) for folder in (path.parent, Path(), *roots)]
-    for number, row in read_rows(path):
-        yield _manifest_item(path, number, row, allowed)
+    yield from items_of_rows(path, read_rows(path), roots)
+
+
+def items_of_rows(
+    manifest: Path, rows: Iterable[tuple[int, Mapping[str, Any]]], roots: Sequence[Path] = ()
+) -> Iterator[Item]:
+    """Yield one item a row, by the rules of :func:`read_manifest`.
+
+    Args:
+        manifest: the file that the rows are from.
+        rows: with their numbers.
+        roots: as of :func:`read_manifest`.
+    """
+    allowed = [_written_out(folder) for folder in (manifest.parent, Path(), *roots)]
+    for number, row in rows:
+        yield _manifest_item(manifest, number, row, allowed)
 
 
 def _manifest_item(

@@ -16,25 +16,32 @@ if TYPE_CHECKING:
 
 
 def writer_for(path: Path, kind: str, catalog: Catalog, domain: str | None = None) -> WriterSpec:
-    """Return the writer of one kind of result for the suffix of a path.
+    """Return the writer of one kind of result for the longest suffix of a path that has one.
 
     Args:
         path: of the output.
         kind: of the result.
         catalog: of what is offered.
-        domain: whose own writers come before those for all domains.
+        domain: whose own writers come before those for all domains with the same suffix.
 
     Raises:
         UsageError: there is none; those there are are named.
     """
-    suffixes: set[str] = set()
-    usable = [spec for spec in catalog.writers.usable() if spec.domain in (None, domain)]
-    for spec in sorted(usable, key=lambda spec: spec.domain is None):
-        if kind not in spec.results:
-            continue
-        if path.name.lower().endswith(spec.suffixes):
-            return spec
-        suffixes.update(spec.suffixes)
+    usable = [
+        spec
+        for spec in catalog.writers.usable()
+        if spec.domain in (None, domain) and kind in spec.results
+    ]
+    name = path.name.lower()
+    fitting = [
+        (-len(suffix), spec.domain is None, place)
+        for place, spec in enumerate(usable)
+        for suffix in spec.suffixes
+        if name.endswith(suffix)
+    ]
+    if fitting:
+        return usable[min(fitting)[-1]]
+    suffixes = {suffix for spec in usable for suffix in spec.suffixes}
     raise UsageError(
         f"{path} does not say a format for {kind}. End its name in one of: "
         f"{' '.join(sorted(suffixes))}"
@@ -44,11 +51,15 @@ def writer_for(path: Path, kind: str, catalog: Catalog, domain: str | None = Non
 def write_result(result: Result, path: Path, catalog: Catalog) -> Path:
     """Write a result and the record of how it was made, ``<path>.provenance.json``.
 
+    What the writer counted stands in the record as ``written``.
+
     Raises:
         UsageError: no writer has the path's suffix.
         StoreError: the file cannot be written.
     """
     domain = result.provenance.get("domain")
-    writer_for(path, result.kind, catalog, domain).load()(result, path)
-    write_provenance(result.provenance, path)
+    counted = writer_for(path, result.kind, catalog, domain).load()(result, path)
+    facts = {"counts": result.tally(), "written": dict(counted or {})}
+    told = {name: counts for name, counts in facts.items() if counts}
+    write_provenance({**result.provenance, **told}, path)
     return path

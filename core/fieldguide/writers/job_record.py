@@ -36,6 +36,7 @@ def job_provenance(guide: Guide, plan: Plan, facts: Mapping[str, Any]) -> dict[s
     """Return the record of how a result was made, with facts of its own."""
     encoder = plan.encoder
     return make_provenance(
+        started_at=plan.started_at,
         **about_job(guide, plan) | {"model": plan.record.model_dump() if plan.record else None},
         space=None if encoder is None else encoder.space.model_dump(),
         space_digest="" if encoder is None else encoder.space.digest,

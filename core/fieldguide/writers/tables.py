@@ -15,7 +15,7 @@ from fieldguide.data.files import atomic_path, utf8_text
 from fieldguide.data.manifest_windows import COLUMNS as WINDOW_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from fieldguide.results import Result
@@ -64,11 +64,27 @@ def write_csv(result: Result, path: Path) -> None:
     that begins with ``= + - @`` for a formula: a warning says so when there is any.
     """
     rows = result.records()
+    write_csv_rows(path, _columns(result.kind, rows), rows)
+
+
+def write_csv_rows(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    line_end: str = "\r\n",
+) -> None:
+    """Write rows as :func:`write_csv` does, with columns and line ends of one's own.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    rows = list(rows)
     with (
         atomic_path(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
     ):
-        writer = csv.DictWriter(stream, _columns(result.kind, rows))
+        writer = csv.DictWriter(stream, columns, lineterminator=line_end)
         writer.writeheader()
         writer.writerows(rows)
     formulas = sum(map(_is_formula, (value for row in rows for value in row.values())))

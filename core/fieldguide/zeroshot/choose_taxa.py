@@ -78,6 +78,10 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
         "taxonomy_version": tree.info.version,
         "taxonomy_licence": tree.info.licence,
         "clades": list(clades),
+        "rank": rank,
+        "confidence": confidence,
+        "top": top,
+        "threshold": threshold,
         "text_type": text_type,
     }
     texts = texts_of(spec, text_type, language)

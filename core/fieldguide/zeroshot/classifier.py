@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fieldguide.models.embeddings import Embeddings, Encoder, require_same_space, unit_length
+from fieldguide.results import NONE_OF_THESE as NONE_OF_THESE  # where methods look for it
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-
-NONE_OF_THESE = "none of these"
 
 PROMPTS_AT_ONCE = 8192
 """Whose vectors are held together while a classifier is built: 16 MiB of 512 numbers each."""

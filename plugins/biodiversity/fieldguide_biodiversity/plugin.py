@@ -15,6 +15,7 @@ from fieldguide_biodiversity.checklist_offers import (
     TAXONOMY_READER,
 )
 from fieldguide_biodiversity.detector_offers import DETECTOR_READERS
+from fieldguide_biodiversity.output_offers import OUTPUT_COMMANDS, OUTPUT_WRITERS
 from fieldguide_biodiversity.prior_offers import OCCURRENCES, PLACE_AND_SEASON
 
 if TYPE_CHECKING:
@@ -111,13 +112,14 @@ def register_caption_converters() -> Iterable[CaptionConverterSpec]:
 @hookimpl
 def register_commands() -> Iterable[CommandSpec]:
     """Offer ``fieldguide biodiversity NAME``."""
-    yield from (*TAXONOMY_COMMANDS, OCCURRENCES)
+    yield from (*TAXONOMY_COMMANDS, OCCURRENCES, *OUTPUT_COMMANDS)
 
 
 @hookimpl
 def register_writers() -> Iterable[WriterSpec]:
     """Offer tables of results that only this domain has."""
     yield from NAME_WRITERS
+    yield from OUTPUT_WRITERS
 
 
 @hookimpl

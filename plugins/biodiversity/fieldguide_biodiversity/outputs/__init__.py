@@ -1,0 +1,1 @@
+"""What is written of named organisms: tables, Darwin Core, folders."""
