@@ -209,7 +209,8 @@ def _dots(
         x, y = view.at(point.longitude_deg, point.latitude_deg)
         colour = colours.get(point.group, OTHERS_COLOUR)
         places.setdefault((round(x), round(y), colour), []).append(point)
-    for (x_px, y_px, colour), here in places.items():
+    for (*_, colour), here in places.items():
+        x_px, y_px = view.at(here[0].longitude_deg, here[0].latitude_deg)
         titles = list(dict.fromkeys(point.title for point in here))
         title = "\n".join(titles[:NAMES_SHOWN])
         if len(titles) > NAMES_SHOWN:

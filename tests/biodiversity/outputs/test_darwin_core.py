@@ -135,7 +135,9 @@ def test_what_names_no_taxon_is_no_occurrence_and_is_counted(
     counts = write_occurrence_csv(Predictions(rows, MADE), tmp_path / "a.dwc.csv")
     assert counts == {
         "occurrences": 1,
-        "no_occurrences": Counter({"none of these": 1, "not a taxon": 1, "skipped": 1, "refused": 1}),
+        "no_occurrences": Counter(
+            {"none of these": 1, "not a taxon": 1, "skipped": 1, "refused": 1}
+        ),
     }
     assert "4 rows are no occurrences" in caplog.text
 
@@ -218,9 +220,7 @@ def test_the_projects_own_reader_of_archives_finds_both_tables(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["a.dwca.zip", "a.dwc.csv"])
-def test_what_is_written_is_read_back_as_a_table_of_occurrences(
-    tmp_path: Path, name: str
-) -> None:
+def test_what_is_written_is_read_back_as_a_table_of_occurrences(tmp_path: Path, name: str) -> None:
     write = write_archive if name.endswith("zip") else write_occurrence_csv
     rows = [prediction(f"{n}.jpg", **LONDON | {"decimalLatitude": n / 8}) for n in range(1, 4)]
     write(Predictions(rows, MADE), tmp_path / name)

@@ -26,6 +26,7 @@ FAILED = "failed"
 KEPT = "kept"
 PLANNED = "planned"
 HASH_CHARACTERS = 8
+LONGEST_HEADER = 1000
 
 
 class Placing(Protocol):
@@ -139,12 +140,15 @@ def _check_output(output: Path) -> None:
     log = output / LOG_NAME
     try:
         output.mkdir(parents=True, exist_ok=True)
-        first = log.open(encoding="utf-8", errors="replace").readline() if log.exists() else None
+        if not log.exists():
+            return
+        with log.open(encoding="utf-8", errors="replace") as stream:
+            first = stream.readline(LONGEST_HEADER)
     except OSError as error:
         raise StoreError(
             f"{output} cannot be used: {error.strerror or error}. Choose another --output."
         ) from error
-    if first is not None and first.strip() != ",".join(COLUMNS):
+    if first.strip() != ",".join(COLUMNS):
         raise UsageError(f"{log} was not written by this command. Choose another --output.")
 
 
