@@ -206,6 +206,13 @@ def test_a_table_in_another_folder_names_pictures_from_here(here: Path) -> None:
     assert files_in(here / "out") == {"Aves/a.jpg"}
 
 
+def test_a_named_picture_that_is_gone_is_a_failure(here: Path) -> None:
+    result = sort(table(row(), row("photos/gone.jpg")), "-o", "out")
+    assert result.exit_code == 3
+    assert "no such file" in result.output
+    assert [line["action"] for line in log_of(here / "out")] == ["copied", "failed"]
+
+
 def test_a_name_that_means_two_pictures_is_not_guessed(here: Path) -> None:
     (here / "tables/photos").mkdir(parents=True)
     (here / "tables/photos/a.jpg").write_bytes(b"another")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from fieldguide_biodiversity.outputs.placing import Sorted
 
 
 @click.command()
@@ -51,31 +48,31 @@ def sort(predictions: Path, output: Path, copies: bool, dry_run: bool, **setting
         place_all,
         planned,
     )
-    from fieldguide_biodiversity.outputs.sorting import Layout, read_wishes
+    from fieldguide_biodiversity.outputs.sorting import FAILED, Layout, read_wishes
 
     layout = Layout(settings["rank"], settings["min_probability"])
     wishes = read_wishes(predictions, layout, settings["roots"])
-    about = make_provenance(
-        domain="biodiversity", predictions=str(predictions), copies=copies, **settings
-    )
     if dry_run:
-        found = planned(wishes, about)
+        found = planned(wishes)
     else:
-        found = place_all(wishes, output, Copies() if copies else Links(), about)
-        write_csv_rows(output / LOG_NAME, COLUMNS, found.records())
+        found = place_all(wishes, output, Copies() if copies else Links())
+        write_csv_rows(output / LOG_NAME, COLUMNS, found)
+        about = make_provenance(
+            domain="biodiversity", predictions=str(predictions), copies=copies, **settings
+        )
         write_provenance({**about, "counts": _counts(found, "action")}, output / LOG_NAME)
     _say(found, output, dry_run=dry_run)
-    failed = sum(row["action"] == "failed" for row in found)
+    failed = sum(row["action"] == FAILED for row in found)
     raise click.exceptions.Exit(screen.exit_code(len(found), failed, strict=False))
 
 
-def _counts(found: Sorted, column: str) -> dict[str, int]:
+def _counts(found: list[dict[str, Any]], column: str) -> dict[str, int]:
     from collections import Counter
 
     return dict(Counter(row[column] for row in found))
 
 
-def _say(found: Sorted, output: Path, *, dry_run: bool) -> None:
+def _say(found: list[dict[str, Any]], output: Path, *, dry_run: bool) -> None:
     """Print the counts by folder or by action, and what was not placed."""
     from fieldguide.cli import screen
 

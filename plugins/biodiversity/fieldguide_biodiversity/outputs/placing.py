@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fieldguide.errors import LoadError, StoreError, UsageError
-from fieldguide.results import Rows
 from fieldguide_biodiversity.outputs.folder_names import safe_name
-from fieldguide_biodiversity.outputs.sorting import LEFT_OUT, whole
+from fieldguide_biodiversity.outputs.sorting import FAILED, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from fieldguide_biodiversity.outputs.sorting import Wish
 
 LOG_NAME = "sorted.csv"
 COLUMNS = ("path", "label", "probability", "action", "folder", "file", "why")
-FAILED = "failed"
 KEPT = "kept"
 PLANNED = "planned"
 HASH_CHARACTERS = 8
@@ -67,7 +65,7 @@ class Copies:
 
     def is_there(self, source: Path, target: Path) -> bool:
         """Return whether a target has the same bytes."""
-        return filecmp.cmp(source, target, shallow=False)
+        return target.is_file() and filecmp.cmp(source, target, shallow=False)
 
 
 class Links:
@@ -84,20 +82,8 @@ class Links:
         return target.is_symlink() and Path(os.readlink(target)) == whole(source)  # noqa: PTH115 - readlink() of a path adds a prefix on Windows
 
 
-class Sorted(Rows[dict[str, Any]]):
-    """What became of the picture of each row."""
-
-    kind = "sorted_pictures"
-
-    def records(self) -> list[dict[str, Any]]:
-        """Return path, label, probability, action, folder, file and why of each row."""
-        return list(self._rows)
-
-
-def place_all(
-    wishes: Iterable[Wish], output: Path, placing: Placing, provenance: Mapping[str, Any]
-) -> Sorted:
-    """Put pictures into their folders, each picture once a folder; returns what became of them.
+def place_all(wishes: Iterable[Wish], output: Path, placing: Placing) -> list[dict[str, Any]]:
+    """Put pictures into their folders, and say what became of each.
 
     A picture that is there already is kept; where another one has its name, the picture gets a
     name with a hash of its path.
@@ -106,34 +92,31 @@ def place_all(
         wishes: where rows want their pictures.
         output: the folder in which the folders are.
         placing: how pictures come into them.
-        provenance: how this was asked for.
+
+    Returns:
+        One row a wish, by COLUMNS.
 
     Raises:
         UsageError: the output has a log that another program wrote.
         StoreError: the output cannot be written.
     """
     _check_output(output)
-    rows, seen = [], set[tuple[Path, tuple[str, ...]]]()
-    for wish in wishes:
-        if wish.source is None:
-            rows.append(_row(wish, LEFT_OUT, why=wish.why))
-            continue
-        key = (whole(wish.source), wish.folder)
-        if key not in seen:  # several animals of one kind in it
-            seen.add(key)
-            rows.append(_row(wish, *_placed(wish.source, wish.folder, output, placing)))
-    return Sorted(rows, provenance)
+    return [
+        _row(wish, wish.no_source, why=wish.why)
+        if wish.source is None
+        else _row(wish, *_placed(wish.source, wish.folder, output, placing))
+        for wish in wishes
+    ]
 
 
-def planned(wishes: Iterable[Wish], provenance: Mapping[str, Any]) -> Sorted:
+def planned(wishes: Iterable[Wish]) -> list[dict[str, Any]]:
     """Return where pictures would go; nothing is written."""
-    rows = [
-        _row(wish, LEFT_OUT, why=wish.why)
+    return [
+        _row(wish, wish.no_source, why=wish.why)
         if wish.source is None
         else _row(wish, PLANNED, wish.source.name)
         for wish in wishes
     ]
-    return Sorted(rows, provenance)
 
 
 def _check_output(output: Path) -> None:

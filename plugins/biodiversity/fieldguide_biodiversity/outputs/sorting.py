@@ -27,6 +27,7 @@ NONE_FOLDER = "_none of these"
 UNSURE_FOLDER = "_unsure"
 """Names of taxa never begin so: see :func:`safe_name`."""
 LEFT_OUT = "left out"
+FAILED = "failed"
 NEEDED = ("label", "status")
 SORTED_SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -37,11 +38,11 @@ class Wish:
 
     Attributes:
         path: as the table writes it.
-        source: the picture; None where the row is left out.
+        source: the picture; None where the row is left out, or where its picture is not found.
         folder: below the output, from wide to narrow.
         label: what was named.
         probability: of it; None where there is none.
-        why: why the row is left out.
+        why: why there is no source.
     """
 
     path: str
@@ -50,6 +51,11 @@ class Wish:
     label: str
     probability: float | None
     why: str = ""
+
+    @property
+    def no_source(self) -> str:
+        """What a log calls a row without a source: only one that was named should have one."""
+        return FAILED if self.label else LEFT_OUT
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,9 @@ class Layout:
 
 
 def read_wishes(table: Path, layout: Layout, roots: Sequence[Path] = ()) -> list[Wish]:
-    """Return where the rows of a table want their pictures: the best answer of each row.
+    """Return where the rows of a table want their pictures, each once a folder.
+
+    The best answer of each row counts.
 
     Args:
         table: CSV, JSON Lines or Parquet of ``classify -o``.
@@ -97,9 +105,14 @@ def read_wishes(table: Path, layout: Layout, roots: Sequence[Path] = ()) -> list
     search = _Search(
         table.parent, tuple(whole(folder) for folder in (table.parent, Path(), *roots))
     )
-    return [
-        _wish(item, row, layout, search) for item, (_, row) in zip(items, rows, strict=True)
-    ]  # fmt: skip
+    pairs = zip(items, rows, strict=True)
+    wishes = [_wish(item, row, layout, search) for item, (_, row) in pairs]
+    return list({_place_of(wish, number): wish for number, wish in enumerate(wishes)}.values())
+
+
+def _place_of(wish: Wish, number: int) -> object:
+    """Return what two wishes share where one placing fulfils both: animals of a kind in a picture."""
+    return number if wish.source is None else (wish.source, wish.folder)
 
 
 @dataclass(frozen=True, slots=True)
