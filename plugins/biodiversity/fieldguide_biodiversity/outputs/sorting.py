@@ -111,7 +111,7 @@ def read_wishes(table: Path, layout: Layout, roots: Sequence[Path] = ()) -> list
 
 
 def _place_of(wish: Wish, number: int) -> object:
-    """Return what two wishes share where one placing fulfils both: animals of a kind in a picture."""
+    """Return what two wishes share where one placing fulfils both: animals of one kind."""
     return number if wish.source is None else (wish.source, wish.folder)
 
 
