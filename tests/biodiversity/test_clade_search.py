@@ -12,7 +12,9 @@ from PIL import Image
 
 import fieldguide as fg
 from fieldguide.cli import main
+from fieldguide.taxonomy.tree_file import write_tree
 from fieldguide.testing import write_tiny_checkpoint
+from fieldguide.zeroshot.choose_taxa import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,4 +73,39 @@ def test_a_typo_in_a_clade_names_what_is_near(run: Run, made: Path) -> None:
     code, out, err = run("search", made, "pollen", "--clade", "Insekta")
     assert (code, out) == (2, "")
     assert "Insecta" in err
+    assert "Traceback" not in err
+
+
+def test_regions_are_no_clades_of_a_search(run: Run, made: Path) -> None:
+    code, out, err = run("search", made, "pollen", "--clade", "region:GB")
+    assert (code, out) == (2, "")
+    assert "--near LAT,LON --within-km KM" in err
+
+
+CHECKLIST = "kingdom,family,species\nBees,Apidae,Apis mellifera\nOthers,Pieridae,Pieris rapae\n"
+
+
+@pytest.mark.parametrize("name", ["own.csv", "own.tree"])
+def test_a_clade_of_a_tree_that_the_user_names(
+    name: str, run: Run, made: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own.csv").write_text(CHECKLIST)
+    if name == "own.tree":
+        tree = tree_of(fg.get_catalog().domains["biodiversity"], tmp_path / "own.csv")
+        write_tree(tree, tmp_path / name)
+    output = tmp_path / "hits.csv"
+    code, _, err = run("search", made, "pollen", "-k", "50", "--clade", "Bees",
+                       "--taxonomy", tmp_path / name, "-o", output)  # fmt: skip
+    assert code == 0, err
+    rows = list(csv.DictReader(output.open(encoding="utf-8")))
+    assert sorted(row["path"][-6:] for row in rows) == ["00.png", "06.png"]
+
+
+def test_a_file_that_is_no_tree_is_refused(run: Run, made: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("a,b\n1,2\n")
+    code, out, err = run(
+        "search", made, "pollen", "--clade", "Bees", "--taxonomy", tmp_path / "own.csv"
+    )
+    assert (code, out) == (2, "")
+    assert "own.csv" in err
     assert "Traceback" not in err
