@@ -421,8 +421,8 @@ class DomainSpec(Offer):
         label_texts: ``(tree, node, text_type, templates, language) -> Sequence[str]``, the prompts
             of a taxon; the text type is None where the user names none.
         place_columns: pairs of columns, latitude and longitude in degrees, in which its tables say
-            where an image was taken, beside the core's.
-        date_columns: columns in which its tables say on which day, beside the core's.
+            where an image was taken; they go before the core's, see ``data.place_and_date``.
+        date_columns: columns in which its tables say on which day, likewise.
         taxon_columns: columns in which its tables say what an image shows, as a name of its
             taxonomy, the narrowest first.
         prior: ``(**options) -> PriorSource | None``, given those of the domain's options that are

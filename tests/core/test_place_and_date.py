@@ -45,6 +45,32 @@ def test_the_manifest_wins_over_the_file() -> None:
     assert (found.place, found.month) == (Place(3.5, 4.5), 7)
 
 
+def test_a_cell_that_cannot_be_used_does_not_hide_what_the_file_says() -> None:
+    metadata = {
+        "lat": 0, "lon": 0, "latitude_deg": 1.0, "longitude_deg": 2.0,
+        "date": "unknown", "captured_at": "2024-01-17T00:00:00",
+    }  # fmt: skip
+    expected = Circumstances(Place(1.0, 2.0), 1, own_place=True, own_month=True)
+    assert circumstances_of(metadata, USUAL) == expected
+
+
+def test_the_columns_of_a_domain_go_before_the_others() -> None:
+    metadata = {
+        "lat": 1,
+        "lon": 2,
+        "date": "2024-01-17",
+        "Where N": 3,
+        "Where E": 4,
+        "When": "2024-07",
+    }
+    found = circumstances_of(metadata, USUAL, places=[("where_n", "where_e")], dates=["when"])
+    assert (found.place, found.month) == (Place(3, 4), 7)
+
+
+def test_longitudes_from_0_to_360_are_those_from_minus_180_to_180() -> None:
+    assert circumstances_of({"lat": 1, "lon": 359.5}, USUAL).place == Place(1, -0.5)
+
+
 def test_each_part_may_be_known_alone() -> None:
     assert circumstances_of({"date": "2024-05-17"}, NOTHING).words == "in May (its own date)"
     assert circumstances_of({"lat": "1", "lon": "2"}, NOTHING).words == "1,2 (its own place)"
@@ -53,8 +79,8 @@ def test_each_part_may_be_known_alone() -> None:
 @pytest.mark.parametrize(
     ("latitude", "longitude"),
     [
-        (math.nan, 0.5), (91, 0), (0.5, 180.5), ("north", "west"), (math.inf, 1), (0, 0),
-        ("0.0", "0"), (10**400, 1), ([1], 2),
+        (math.nan, 0.5), (91, 0), (0.5, 360.5), (0.5, -180.5), ("north", "west"), (math.inf, 1),
+        (0, 0),
     ],
 )  # fmt: skip
 def test_a_place_that_is_none_gives_none_and_a_note_and_is_not_replaced(

@@ -1,4 +1,9 @@
-"""Where and in which month a picture was taken: by its own metadata, or as the user says."""
+"""Where and in which month a picture was taken: by its own metadata, or as the user says.
+
+Here stands which columns of a row say it, and which of their values are a place. The columns of a
+domain go before these. The first that can be used counts: a cell with 0,0 does not hide the place
+in the file itself.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fieldguide.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -22,12 +27,14 @@ PLACE_COLUMNS = (
     ("lat", "lon"),
     ("lat", "lng"),
     ("lat", "long"),
-    ("decimallatitude", "decimallongitude"),
     ("latitude_deg", "longitude_deg"),
 )
-"""Pairs of names, without capitals; the last pair is that of EXIF, so that a manifest wins."""
-DATE_COLUMNS = ("date", "eventdate", "event_date", "observed_on", "datetime", "captured_at")
+"""Pairs of names as :func:`bare` makes them; the last is that of EXIF, so that a table wins."""
+DATE_COLUMNS = ("date", "datetime", "captured_at")
 """The last name is that of EXIF."""
+
+MAX_LATITUDE, MIN_LONGITUDE, MAX_LONGITUDE = 90.0, -180.0, 360.0
+"""Longitudes are written from -180 to 180 or from 0 to 360."""
 
 _DATE = re.compile(r"(\d{4})[-:/](\d{1,2})(?:[-:/](\d{1,2}))?(?!\d)")
 _NULL_ISLAND = "0,0 is what devices write that know no place"
@@ -118,19 +125,27 @@ def parse_month(text: str) -> int:
     return month
 
 
-def circumstances_of(metadata: Mapping[str, Any], usual: Circumstances) -> Circumstances:
+def circumstances_of(
+    metadata: Mapping[str, Any],
+    usual: Circumstances,
+    *,
+    places: Sequence[tuple[str, str]] = (),
+    dates: Sequence[str] = (),
+) -> Circumstances:
     """Return place and month of a picture: its own where it has them, else what is usual.
 
-    A value of its own that cannot be used is told of, and nothing is put in its place: what is
-    usual need not hold for a picture that says something else.
+    Where it has values and none of them can be used, that is told of, and nothing is put in their
+    place: what is usual need not hold for a picture that says something else.
 
     Args:
-        metadata: of a row: columns of a manifest, else what EXIF says; empty values count as none.
+        metadata: of a row: columns of a manifest, and what EXIF says; empty values count as none.
         usual: what the user says of all pictures.
+        places: pairs of columns of the domain, which go before :data:`PLACE_COLUMNS`.
+        dates: columns of the domain, which go before :data:`DATE_COLUMNS`.
     """
-    known = {_bare(name): value for name, value in metadata.items() if not _is_empty(value)}
-    place, place_note = _own_place(known)
-    month, month_note = _own_month(known)
+    known = {bare(name): value for name, value in metadata.items() if not _is_empty(value)}
+    place, place_note = _own_place(known, (*places, *PLACE_COLUMNS))
+    month, month_note = _own_month(known, (*dates, *DATE_COLUMNS))
     return Circumstances(
         place if place or place_note else usual.place,
         month if month or month_note else usual.month,
@@ -140,22 +155,41 @@ def circumstances_of(metadata: Mapping[str, Any], usual: Circumstances) -> Circu
     )
 
 
-def _own_place(known: Mapping[str, Any]) -> tuple[Place | None, str]:
-    """Return the place, and a note where there are values that are none."""
-    pair = next((p for p in PLACE_COLUMNS if p[0] in known and p[1] in known), None)
-    if pair is None:
-        return None, ""
-    place = _place(known[pair[0]], known[pair[1]])
-    return (None, f"its place cannot be used: {place}") if isinstance(place, str) else (place, "")
+def is_on_earth(latitude_deg: float, longitude_deg: float) -> bool:
+    """Return whether two numbers are a place; 0,0 is none: devices write it that know no place."""
+    return (
+        abs(latitude_deg) <= MAX_LATITUDE  # false for NaN
+        and MIN_LONGITUDE <= longitude_deg <= MAX_LONGITUDE
+        and (latitude_deg, longitude_deg) != (0, 0)
+    )
 
 
-def _own_month(known: Mapping[str, Any]) -> tuple[int | None, str]:
-    value = next((known[name] for name in DATE_COLUMNS if name in known), None)
-    if value is None:
-        return None, ""
-    month = _month(value)
-    note = f"its date cannot be used: {str(value)[:SHOWN]!r}" if month is None else ""
-    return month, note
+def bare(name: str) -> str:
+    """Return how names of columns are compared: without capitals, a space as an underscore.
+
+    >>> bare("decimalLatitude"), bare(" Observed on")
+    ('decimallatitude', 'observed_on')
+    """
+    return str(name).strip().casefold().replace(" ", "_")
+
+
+def _own_place(
+    known: Mapping[str, Any], columns: Sequence[tuple[str, str]]
+) -> tuple[Place | None, str]:
+    """Return the first place, and a note where there are values and none of them is one."""
+    pairs = [(bare(north), bare(east)) for north, east in columns]
+    found = [_place(known[n], known[e]) for n, e in pairs if n in known and e in known]
+    place = next((each for each in found if isinstance(each, Place)), None)
+    note = f"its place cannot be used: {found[0]}" if found and place is None else ""
+    return place, note
+
+
+def _own_month(known: Mapping[str, Any], columns: Sequence[str]) -> tuple[int | None, str]:
+    """Return the first month, and a note where there are values and none of them is a date."""
+    values = [known[name] for name in map(bare, columns) if name in known]
+    month = next((found for value in values if (found := _month(value)) is not None), None)
+    unusable = values and month is None
+    return month, f"its date cannot be used: {str(values[0])[:SHOWN]!r}" if unusable else ""
 
 
 def _place(latitude: Any, longitude: Any) -> Place | str:
@@ -164,9 +198,10 @@ def _place(latitude: Any, longitude: Any) -> Place | str:
         degrees = float(latitude), float(longitude)
     except (TypeError, ValueError, OverflowError):
         return "latitude and longitude are no numbers"
-    if not (abs(degrees[0]) <= 90 and abs(degrees[1]) <= 180):  # also for NaN
-        return f"{degrees[0]:g},{degrees[1]:g} is not on the earth"
-    return _NULL_ISLAND if degrees == (0, 0) else Place(*degrees)
+    north, east = degrees
+    if is_on_earth(north, east):
+        return Place(north, east - 360 if east > 180 else east)
+    return _NULL_ISLAND if degrees == (0, 0) else f"{north:g},{east:g} is not on the earth"
 
 
 def _month(value: Any) -> int | None:
@@ -178,10 +213,6 @@ def _month(value: Any) -> int | None:
         return datetime.date(year, month, day).month
     except ValueError:
         return None
-
-
-def _bare(name: str) -> str:
-    return str(name).strip().lower().replace(" ", "_")
 
 
 def _is_empty(value: Any) -> bool:

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.data.place_and_date import bare
 from fieldguide.errors import UsageError
 from fieldguide.retrieval.conditions import Condition, Either, In
 from fieldguide.retrieval.row_filters import Asked, left_out, spellings
@@ -82,7 +83,7 @@ class InClade:
         fields = store.fields("text")
         wanted = domain.taxon_columns if self.column is None else (self.column,)
         written = spellings(fields)
-        found = [name for each in wanted for name in written.get(each.casefold(), ())]
+        found = [name for each in wanted for name in written.get(bare(each), ())]
         if not found:
             told = f"no column {self.column!r}" if self.column else "no column of names of taxa"
             known = ", ".join(sorted(fields)) or "none"

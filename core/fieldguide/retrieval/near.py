@@ -13,6 +13,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fieldguide.data.place_and_date import (
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    MIN_LONGITUDE,
+    is_on_earth,
+)
 from fieldguide.errors import UsageError
 from fieldguide.retrieval.conditions import RowTest, plain
 from fieldguide.retrieval.lance_filter import FALSE, any_of, by_first_usable, column_name
@@ -27,8 +33,6 @@ HALF_WAY_ROUND_KM = math.pi * EARTH_RADIUS_KM
 _PLACE = re.compile(
     r"\s*([-+]?\d+\.?\d*|[-+]?\.\d+)\s*,\s*([-+]?\d+\.?\d*|[-+]?\.\d+)\s*", re.ASCII
 )
-MAX_LATITUDE, MIN_LONGITUDE, MAX_LONGITUDE = 90.0, -180.0, 360.0
-"""Longitudes are written from -180 to 180 or from 0 to 360."""
 
 
 def read_place(text: str) -> tuple[float, float]:
@@ -156,8 +160,6 @@ def place_of(
 ) -> tuple[float, float] | None:
     """Return latitude and longitude of a row in degrees, or None where it says none.
 
-    0,0 is none: it is what devices write that know no place.
-
     Args:
         row: its metadata.
         columns: as of :class:`HasPlace`.
@@ -167,15 +169,14 @@ def place_of(
         if (
             type(latitude) is float
             and type(longitude) is float
-            and abs(latitude) <= MAX_LATITUDE
-            and MIN_LONGITUDE <= longitude <= MAX_LONGITUDE
-            and (latitude, longitude) != (0, 0)
+            and is_on_earth(latitude, longitude)
         ):
             return latitude, longitude
     return None
 
 
 def _usable(pair: tuple[str, str], columns: frozenset[str]) -> str:
+    """Return :func:`is_on_earth` in the words of the engine."""
     names = [column_name(name, "number") for name in pair]
     if not columns.issuperset(names):
         return FALSE

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fieldguide.data.place_and_date import DATE_COLUMNS, PLACE_COLUMNS, bare
 from fieldguide.errors import UsageError
 from fieldguide.retrieval.conditions import Both, Condition
 from fieldguide.retrieval.dated import Dated, HasDay, read_day, read_months
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
 
     from fieldguide.retrieval.lance_index import LanceIndex
     from fieldguide.specs import DomainSpec
-
-PLACE_COLUMNS = (("latitude", "longitude"), ("lat", "lon"), ("lat", "lng"),
-                 ("latitude_deg", "longitude_deg"))  # fmt: skip
-"""Where a row may say its place, in degrees; the last pair is that of a photo's EXIF."""
-
-DATE_COLUMNS = ("date", "datetime", "captured_at")
-"""Where a row may say its day; the last is that of a photo's EXIF."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +148,8 @@ def place_columns(store: LanceIndex, domain: DomainSpec) -> tuple[tuple[str, str
     return tuple(
         (north, east)
         for first, second in pairs
-        for north in written.get(first.casefold(), ())
-        for east in written.get(second.casefold(), ())
+        for north in written.get(bare(first), ())
+        for east in written.get(bare(second), ())
     )
 
 
@@ -163,7 +157,7 @@ def date_columns(store: LanceIndex, domain: DomainSpec) -> tuple[str, ...]:
     """Return the fields in which rows of an index say their day, as :func:`place_columns`."""
     written = spellings(store.fields("text"))
     names = (*domain.date_columns, *DATE_COLUMNS)
-    return tuple(name for each in names for name in written.get(each.casefold(), ()))
+    return tuple(name for each in names for name in written.get(bare(each), ()))
 
 
 def narrowed(
@@ -185,10 +179,10 @@ def narrowed(
 
 
 def spellings(fields: Sequence[str]) -> dict[str, list[str]]:
-    """Return the names of fields by how they are compared: without capitals."""
+    """Return the names of fields by how they are compared, see ``bare``."""
     found: dict[str, list[str]] = {}
     for name in sorted(fields):
-        found.setdefault(name.casefold(), []).append(name)
+        found.setdefault(bare(name), []).append(name)
     return found
 
 

@@ -16,7 +16,12 @@ from fieldguide_biodiversity.checklist_offers import (
 )
 from fieldguide_biodiversity.detector_offers import DETECTOR_READERS
 from fieldguide_biodiversity.output_offers import OUTPUT_COMMANDS, OUTPUT_WRITERS
-from fieldguide_biodiversity.prior_offers import OCCURRENCES, PLACE_AND_SEASON
+from fieldguide_biodiversity.prior_offers import (
+    DATE_COLUMNS,
+    OCCURRENCES,
+    PLACE_AND_SEASON,
+    PLACE_COLUMNS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,8 +100,8 @@ def register_domains() -> Iterable[DomainSpec]:
         demo="fieldguide_biodiversity.demo:demo_sets",
         taxonomy="fieldguide_biodiversity.default_tree:default_tree",
         taxonomy_reader=TAXONOMY_READER,
-        place_columns=(("decimalLatitude", "decimalLongitude"),),  # Darwin Core, Wieczorek 2012
-        date_columns=("eventDate", "observed_on", "DateTimeOriginal"),
+        place_columns=PLACE_COLUMNS,
+        date_columns=DATE_COLUMNS,
         taxon_columns=TAXON_COLUMNS,
         options=PLACE_AND_SEASON,
         prior="fieldguide_biodiversity.priors.source:place_and_season",

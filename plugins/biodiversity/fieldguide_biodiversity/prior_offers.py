@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from fieldguide.specs import CommandSpec, OptionSpec
 
+PLACE_COLUMNS = (("decimalLatitude", "decimalLongitude"),)
+"""Of Darwin Core (Wieczorek et al. 2012, doi:10.1371/journal.pone.0029715)."""
+DATE_COLUMNS = ("eventDate", "event_date", "observed_on", "DateTimeOriginal")
+"""Of Darwin Core, of exports of iNaturalist, and of camera traps."""
+
 PLACE_AND_SEASON = (
     OptionSpec(
         name="place",

@@ -15,6 +15,7 @@ from fieldguide.data.place_and_date import Circumstances, Place, circumstances_o
 from fieldguide.taxonomy.lineages import tree_from_lineages
 from fieldguide.taxonomy.tree import TreeInfo
 from fieldguide.zeroshot.priors import Belief
+from fieldguide_biodiversity.prior_offers import DATE_COLUMNS, PLACE_COLUMNS
 from fieldguide_biodiversity.priors.kernel import (
     NEAR_KM,
     REACH_KM,
@@ -90,7 +91,7 @@ class OccurrencePrior:
 
     def belief(self, metadata: Mapping[str, Any]) -> Belief:
         """Return what is known of the place and season of an image, or of one of the two."""
-        known = circumstances_of(metadata, self.usual)
+        known = circumstances_of(metadata, self.usual, places=PLACE_COLUMNS, dates=DATE_COLUMNS)
         rounded = None if known.place is None else _rounded(known.place)
         if rounded is None and known.month is None:
             return Belief(None, "; ".join(("no prior: no place and no date", *known.notes)))
