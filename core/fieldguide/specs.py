@@ -419,7 +419,7 @@ class DomainSpec(Offer):
         taxonomy: ``() -> Tree``, the tree of labels that is used where the user names none.
         taxonomy_reader: ``(Path) -> Tree``, reads trees in the formats of the field.
         label_texts: ``(tree, node, text_type, templates, language) -> Sequence[str]``, the prompts
-            of a taxon; the text type is None where the user names none.
+            of a taxon; no text type is given where neither the user nor the model names one.
         place_columns: pairs of columns, latitude and longitude in degrees, in which its tables say
             where an image was taken; they go before the core's, see ``data.place_and_date``.
         date_columns: columns in which its tables say on which day, likewise.

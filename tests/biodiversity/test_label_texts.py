@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from fieldguide.data.routing import RoutedReader
 from fieldguide.errors import UnknownNameError, UsageError
+from fieldguide.planning import Plan
+from fieldguide.plugins import get_catalog
 from fieldguide.taxonomy.build import build_tree
 from fieldguide.taxonomy.lineages import tree_from_lineages
 from fieldguide.taxonomy.lookup import find_taxon
+from fieldguide.taxonomy.prune import prune
 from fieldguide.taxonomy.tree import TreeInfo
+from fieldguide.zeroshot.choose_taxa import texts_of
+from fieldguide.zeroshot.taxa import Taxa
 from fieldguide_biodiversity.captions import captions_of
 from fieldguide_biodiversity.default_tree import default_tree
 from fieldguide_biodiversity.label_texts import label_texts, names_in
@@ -47,9 +54,9 @@ def robins() -> Tree:
     """A tree with common names in two languages."""
     columns = dict(zip(("id", "parent_id", "name", "rank"), zip(*TAXA, strict=True), strict=True))
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-    named = [("European robin", "en"), ("Rotkehlchen", "de")]
+    named = [("European robin", "en"), ("Rotkehlchen", "de"), ("redbreast", "en")]
     others = pa.table({
-        "id": ["4"] * 2, "name": [name for name, _ in named], "kind": ["common"] * 2,
+        "id": ["4"] * 3, "name": [name for name, _ in named], "kind": ["common"] * 3,
         "language": [language for _, language in named],
     })  # fmt: skip
     ranks = ("kingdom", "class", "genus", "species", "subspecies")
@@ -95,6 +102,32 @@ def test_a_taxon_without_a_common_name_is_called_by_its_group(robins: Tree, bird
     ]
     assert label_texts(birds, find_taxon(birds, "Pica"), "kind") == ["Pica, a kind of bird"]
     assert label_texts(birds, find_taxon(birds, "Pica"), "kind", language="de") == ["Pica"]
+
+
+def test_by_default_each_common_name_and_the_group_is_a_prompt(robins: Tree) -> None:
+    robin = find_taxon(robins, "Erithacus rubecula")
+    assert label_texts(robins, robin) == ["European robin", "redbreast", "bird"]
+    assert label_texts(robins, robin, language="de") == ["Rotkehlchen"]
+    assert label_texts(robins, find_taxon(robins, "Erithacus")) == ["Erithacus", "bird"]
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "expected"),
+    [
+        ("bioclip", None, ["Animalia Aves Erithacus rubecula with common name European robin"]),
+        ("bioclip_2", "sci", ["Erithacus rubecula"]),
+        ("embedded_conse", None, ["European robin", "redbreast", "bird"]),
+        ("embedded_conse", "sci", ["Erithacus rubecula"]),
+    ],
+)
+def test_prompts_are_of_the_text_type_that_the_user_names_else_of_the_models(
+    robins: Tree, model: str, said: str | None, expected: list[str]
+) -> None:
+    catalog = get_catalog()
+    plan = Plan(RoutedReader({}, {}), None, catalog.registry.model(model), None, {})
+    robin = prune(robins, np.array([find_taxon(robins, "Erithacus rubecula")]))
+    texts = texts_of(catalog.domains["biodiversity"], said, "en")
+    assert Taxa(robin, texts, text_type=said).prompts(plan) == [expected]
 
 
 def test_every_template_is_filled_with_every_text(robins: Tree) -> None:

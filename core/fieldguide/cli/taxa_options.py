@@ -30,7 +30,7 @@ taxa_options = chain(
     click.option("--bins", type=_FILE, metavar="FILE",
                  help="Answer with bins of your own: a CSV of taxa and their bins."),
     click.option("--text-type", metavar="TYPE",
-                 help="Which names of a taxon the prompts have; see 'captions'."),
+                 help="What prompts call a taxon, such as sci_com. [default: the model's own]"),
     click.option("--language", metavar="CODE", default="en", show_default=True,
                  help="Of common names, in prompts and results."),
 )  # fmt: skip

@@ -53,8 +53,8 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
         bins: answer with these bins of taxa by name, or by a CSV file of taxa and bins.
         top: at most how many answers; by default 5.
         threshold: below this best probability "none of these" comes first.
-        text_type: which names of a taxon go into its prompts; by default those that the model was
-            trained with.
+        text_type: which names of a taxon go into its prompts; by default those that the model's
+            record names, else what is usual in the domain.
         templates: prompts, each with one ``{}``; by default the first of the modality.
         language: of common names, ISO 639-1.
         calibration: of ``fieldguide evaluate --write-calibration``, or its file.

@@ -36,7 +36,7 @@ class Taxa:
         pruned: the labels with all taxa above them.
         texts: makes the prompts of a label.
         templates: the user's own; None for the first of the modality: labels can be many.
-        text_type: which names the prompts have; None for those that the model was trained with.
+        text_type: which names the prompts have; None for those that the model's record names.
         answer: turns probabilities of labels into what is said.
         language: of the common names in results.
         calibration: of their probabilities; None for the model's own.

@@ -29,8 +29,9 @@ def label_texts(
     Args:
         tree: the taxa.
         node: of the tree.
-        text_type: one of ``text_types.TEXT_TYPES``, or ``mix`` for BioCLIP's five together. By
-            default ``com``, which models of photographs know best; BioCLIP knows ``taxon_com``.
+        text_type: one of ``text_types.TEXT_TYPES``, ``mix`` for BioCLIP's five together, or
+            ``names``, the default: all common names and the well-known group, which models of
+            photographs know best. A model's record may name another, as BioCLIP's do.
         templates: each with one ``{}``, or the name of a set of ``template_sets``.
         language: of common names, ISO 639-1.
 
@@ -63,8 +64,9 @@ def names_in(tree: Tree, node: int, language: str = "en") -> TaxonNames:
     english = language == "en"
     common = [name for spoken, name in tree.common_names(node) if spoken == language]
     return TaxonNames(
-        common=next(iter(common), ""),
+        common=common[0] if common else "",
         scientific=own,
         taxonomic=" ".join((*above.values(), own)),
         group=group_of(called) if english else "",
+        more_common=tuple(common[1:]),
     )
