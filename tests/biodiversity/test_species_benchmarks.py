@@ -22,7 +22,6 @@ from fieldguide.benchmarks.published import published_beside
 from fieldguide.cli import main
 from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
-from fieldguide.zeroshot.clip_templates import CLIP_TEMPLATES
 from fieldguide_biodiversity.benchmarks import (
     birds,
     birds_525,
@@ -33,6 +32,7 @@ from fieldguide_biodiversity.benchmarks import (
     ten_sets,
 )
 from fieldguide_biodiversity.benchmarks.offers import benchmark_specs
+from fieldguide_biodiversity.benchmarks.protocols import CLIP_TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,12 @@ from fieldguide.benchmarks.measured import LabelledBenchmark
 from fieldguide.benchmarks.named_zero_shot import NamedZeroShot
 from fieldguide.benchmarks.nearest_neighbours import NearestNeighbours
 from fieldguide.benchmarks.simple_shot import SimpleShot
-from fieldguide.zeroshot.clip_templates import CLIP_TEMPLATES
+from fieldguide.zeroshot.template_sets import openai_imagenet
 
 if TYPE_CHECKING:
     from fieldguide.benchmarks.labelled import LabelledSet
 
+CLIP_TEMPLATES = openai_imagenet()
 AS_IS = "as written"
 PLAIN = "plain"
 COMMON, SCIENTIFIC, TAXONOMIC_COMMON = "common", "scientific", "taxonomic with common"

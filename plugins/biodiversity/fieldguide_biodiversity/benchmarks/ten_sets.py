@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fieldguide.benchmarks.mean_of_sets import MeanOfSets, Member
 from fieldguide.benchmarks.named_zero_shot import NamedZeroShot
-from fieldguide.zeroshot.clip_templates import CLIP_TEMPLATES
 from fieldguide_biodiversity.benchmarks import birds_525, rare_species
 from fieldguide_biodiversity.benchmarks.meta_album import SETS, meta_album
-from fieldguide_biodiversity.benchmarks.protocols import AS_IS, TAXONOMIC_COMMON
+from fieldguide_biodiversity.benchmarks.protocols import AS_IS, CLIP_TEMPLATES, TAXONOMIC_COMMON
 
 AS_WRITTEN = NamedZeroShot(AS_IS, CLIP_TEMPLATES)
 TRAPS = (
