@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,7 @@ def test_quotes_in_a_download_of_gbif_are_letters(tmp_path: Path) -> None:
 def test_a_zip_of_gbif_is_read_without_unpacking(tmp_path: Path) -> None:
     inside = gbif(tmp_path / "0001234-260601.csv", {}, {})
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(inside, "../../0001234-260601.csv")
+        archive.write(inside, "deep/inside/0001234-260601.csv")
     table = build_table([tmp_path / "a.zip"])
     assert table.records == 2
     assert table.about["sources"] == ["a.zip"]
@@ -155,8 +156,64 @@ def test_a_darwin_core_archive_is_read_by_its_occurrences(tmp_path: Path) -> Non
         archive.write(inside, "occurrence.txt")
         archive.writestr("verbatim.txt", "gbifID\n1\n")
         archive.writestr("other.txt", "gbifID\n1\n")
-        archive.writestr("meta.xml", "<archive/>")
     assert build_table([tmp_path / "a.zip"]).records == 2
+
+
+META = """<archive xmlns="http://rs.tdwg.org/dwc/text/" metadata="eml.xml">
+  <extension rowType="http://rs.gbif.org/terms/1.0/Multimedia">
+    <files><location>m.txt</location></files><coreid index="0"/></extension>
+  <core rowType="http://rs.tdwg.org/dwc/terms/Occurrence"
+      fieldsTerminatedBy=";" fieldsEnclosedBy="'">
+    <files><location>first.txt</location><location>second.txt</location></files>
+    <id index="0"/>
+    <field index="2" term="http://rs.tdwg.org/dwc/terms/decimalLatitude"/>
+    <field index="3" term="http://rs.tdwg.org/dwc/terms/decimalLongitude"/>
+    <field index="1" term="http://rs.tdwg.org/dwc/terms/scientificName"/>
+    <field default="FR" term="http://rs.tdwg.org/dwc/terms/countryCode"/>
+  </core>
+</archive>"""
+
+
+@pytest.mark.parametrize("is_zipped", [True, False])
+def test_a_darwin_core_archive_without_headers_is_read_by_its_meta_xml(
+    tmp_path: Path, is_zipped: bool
+) -> None:
+    files = {
+        "meta.xml": META, "m.txt": "1,a.jpg\n", "eml.xml": "<eml/>",
+        "first.txt": "1;'Turdus merula; L.';48.8;2.3\n2;Pica pica;48.8;2.3\n",
+        "second.txt": "3;Pica pica;48.8;2.3\n",
+    }  # fmt: skip
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    if is_zipped:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            for name in files:
+                archive.write(folder / name, name)
+    table = build_table([tmp_path / "a.zip" if is_zipped else folder])
+    assert rows_of(table) == [("Pica pica", "", 0, "FR", 2), ("Turdus merula", "", 0, "FR", 1)]
+
+
+def test_an_archive_of_taxa_has_no_occurrences(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("meta.xml", META.replace("terms/Occurrence", "terms/Taxon"))
+    with pytest.raises(UsageError, match="archive of taxon, without occurrences"):
+        build_table([tmp_path / "a.zip"])
+
+
+def test_a_file_that_lies_outside_of_its_archive_is_not_read(tmp_path: Path) -> None:
+    gbif(tmp_path / "outside.txt", {})
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("meta.xml", META.replace("first.txt", "../outside.txt"))
+    with pytest.raises(UsageError, match="outside of it"):
+        build_table([tmp_path / "a.zip"])
+
+
+def test_a_table_packed_by_gzip_is_read(tmp_path: Path) -> None:
+    content = gbif(tmp_path / "a.csv", {}, {}).read_bytes()
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(content))
+    assert build_table([tmp_path / "a.csv.gz"]).records == 2
 
 
 def test_an_export_of_inaturalist_is_read_with_its_quotes_and_its_captive_animals(
@@ -207,14 +264,14 @@ def test_a_table_is_a_parquet_file_that_others_can_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "first line is empty"),
+        (b"", "has no header"),
         (b"a\tb\n1\t2\n", "no columns decimalLatitude"),
         (b"decimalLatitude\tdecimalLongitude\n1\t2\n", "no column species"),
         (b"species\tdecimalLatitude\tdecimalLongitude\n", "none of 0 rows"),
         (b"species\tdecimalLatitude\tdecimalLongitude\nPica pica\t91\t0\n", "1 not on the earth"),
         (b"species\tdecimalLatitude\tdecimalLongitude\nPica \xff\t1\t2\n", "cannot be read"),
-        (b"x" * 2_000_000, "no end"),
-        (b"PK\x03\x04 not a zip", "decimalLatitude"),
+        (b"x" * 2_000_000, "field larger than"),
+        (b"PK\x03\x04 not a zip", "damaged or cut off"),
         (b"\x00" * 4096, "decimalLatitude"),
     ],
 )
@@ -233,8 +290,8 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         build_table([tmp_path / "a.csv"])
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not a file"):
+def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds 0 tables"):
         build_table([tmp_path])
 
 
@@ -246,7 +303,7 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[3000:3040] = bytes(40)
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="Download it again"):
+    with pytest.raises(UsageError, match="Get the file again"):
         build_table([path])
 
 

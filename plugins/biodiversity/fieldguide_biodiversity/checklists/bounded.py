@@ -75,13 +75,11 @@ class BoundedStream(io.RawIOBase):
 
     def _check(self) -> None:
         if self._given > MAX_BYTES:
-            raise LoadError(
-                f"it is larger than {MAX_BYTES >> 30} GiB unpacked. It is no checklist."
-            )
+            raise LoadError(f"it is larger than {MAX_BYTES >> 30} GiB unpacked. Give a part of it.")
         if self._packed_bytes is None or self._given <= FREE_BYTES:
             return
         if self._given > MAX_RATIO * max(self._packed_bytes(), 1):
             raise LoadError(
                 f"it is more than {MAX_RATIO} times as large unpacked as packed, as bombs are and "
-                "checklists are not. Unpack it yourself if you trust it."
+                "tables are not. Unpack it yourself if you trust it."
             )

@@ -1,4 +1,4 @@
-"""Where a checklist's tables lie: in a zip archive, in a folder, or alone."""
+"""Where tables lie: in a zip archive, in a folder, or alone."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Folder:
         for place in self.path.rglob("*"):
             if len(found) > MAX_MEMBERS:
                 raise LoadError(
-                    f"it is a folder of more than {MAX_MEMBERS} files. Name the checklist's."
+                    f"it is a folder of more than {MAX_MEMBERS} files. Name one that holds less."
                 )
             with contextlib.suppress(OSError):
                 if place.is_file():
@@ -147,7 +147,7 @@ def opened(path: Path) -> Iterator[Container]:
             ) from error
         if len(archive.filelist) > MAX_MEMBERS:
             raise LoadError(
-                f"it is an archive of more than {MAX_MEMBERS} files. It is no checklist."
+                f"it is an archive of more than {MAX_MEMBERS} files. Name one table of it."
             )
         yield Archive(path, archive)
 

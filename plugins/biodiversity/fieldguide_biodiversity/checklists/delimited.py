@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
@@ -83,20 +83,37 @@ def read_columns(container: Container, name: str, dialect: Dialect, wanted: Want
         LoadError: it is no such table, is not text of that encoding, or a row is too long.
     """
     try:
-        if dialect.names is None:
-            names = header(container, name, dialect)
-        else:
-            first = _cells(container, name, dialect, dialect.header_lines + 1)
-            names = _fill_up(dialect.names, first)
-        chosen = choose_columns(names, wanted)
-        if not chosen:
-            return _nothing(wanted)
-        return _read(container, name, replace(dialect, names=tuple(names)), wanted, chosen)
+        named = named_dialect(container, name, dialect)
+        chosen = choose_columns(named.names or (), wanted)
+        return _read(container, name, named, wanted, chosen) if chosen else _nothing(wanted)
     except (pa.ArrowException, csv.Error, UnicodeError, LookupError, OSError) as error:
         why = str(error).partition("\n")[0][:300]
         raise LoadError(
             f"it cannot be read at {name!r}: {why}. Check that it is the right table, and whole."
         ) from error
+
+
+def sniffed(container: Container, name: str) -> Dialect:
+    """Return how a table is written: by what parts its header; tabs come without quotes."""
+    with container.open(name) as stream:
+        line = stream.readline(2**20).decode("utf-8", "replace")
+    delimiter = max(",\t;", key=line.count)
+    return Dialect(delimiter=delimiter, quote="" if delimiter == "\t" else '"')
+
+
+def named_dialect(container: Container, name: str, dialect: Dialect) -> Dialect:
+    """Return a dialect with names of all columns: as described, else those of the header.
+
+    A description may leave out the last ones.
+
+    Raises:
+        LoadError: there is no header, or it is too long.
+    """
+    if dialect.names is None:
+        return replace(dialect, names=tuple(header(container, name, dialect)))
+    first = _cells(container, name, dialect, dialect.header_lines + 1)
+    more = range(len(dialect.names), len(first))
+    return replace(dialect, names=(*dialect.names, *(f"#{place}" for place in more)))
 
 
 def header(container: Container, name: str, dialect: Dialect) -> list[str]:
@@ -160,10 +177,8 @@ def _read(
         bad.append(row.number or 0)
         return "skip"
 
-    keys = [f"{place}" for place in range(len(dialect.names or ()))]
-    inside = [keys[place] for place in chosen.values()]
     with container.open(name) as stream:
-        reader = _reader(stream, dialect, keys, inside, count)
+        reader = open_table(stream, dialect, list(chosen.values()), count, BLOCK_BYTES)
         batches, rows, size = [], 0, 0
         for batch in reader:
             rows, size = rows + batch.num_rows, size + batch.nbytes
@@ -175,7 +190,7 @@ def _read(
             batches.append(batch)
     table = pa.Table.from_batches(batches, reader.schema)
     columns = {
-        key: _clean(table.column(keys[chosen[key]]), dialect)
+        key: _clean(table.column(str(chosen[key])), dialect)
         if key in chosen
         else pa.nulls(table.num_rows, pa.string())
         for key in wanted
@@ -184,17 +199,31 @@ def _read(
     return Columns(pa.table(columns), frozenset(chosen), len(bad), first)
 
 
-def _reader(
-    stream: IO[bytes], dialect: Dialect, keys: list[str], inside: list[str], on_bad: object
+def open_table(
+    stream: IO[bytes],
+    dialect: Dialect,
+    places: Sequence[int],
+    on_bad: Callable[[pacsv.InvalidRow], str],
+    block_bytes: int,
 ) -> pacsv.CSVStreamingReader:
+    """Return a reader of some columns, as texts, part by part; each is called by its place.
+
+    Args:
+        stream: of the file, at its start.
+        dialect: with the names of all columns.
+        places: of the columns that are read.
+        on_bad: is given rows with more or fewer cells, and says "skip" or "error".
+        block_bytes: read at a time; no row may be longer.
+    """
     codecs.lookup(dialect.encoding)
+    inside = [str(place) for place in dict.fromkeys(places)]
     return pacsv.open_csv(
         stream,
         pacsv.ReadOptions(
             use_threads=False,  # so that rows have numbers
-            block_size=BLOCK_BYTES,
+            block_size=block_bytes,
             skip_rows=dialect.header_lines,
-            column_names=keys,
+            column_names=[str(place) for place in range(len(dialect.names or ()))],
             encoding=dialect.encoding,
         ),
         pacsv.ParseOptions(
@@ -204,7 +233,7 @@ def _reader(
             invalid_row_handler=on_bad,
         ),
         pacsv.ConvertOptions(
-            include_columns=list(dict.fromkeys(inside)),
+            include_columns=inside,
             column_types=dict.fromkeys(inside, pa.string()),
             null_values=list(dialect.nulls),
             strings_can_be_null=True,
@@ -219,12 +248,6 @@ def _clean(column: pa.ChunkedArray, dialect: Dialect) -> pa.ChunkedArray:
             column = pc.replace_substring(column, written, meant)
     trimmed = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-
-
-def _fill_up(names: Sequence[str], first_row: Sequence[str]) -> list[str]:
-    """Return names for all cells of a row: a description may leave out the last ones."""
-    more = range(len(names), len(first_row))
-    return [*names, *(f"#{place}" for place in more)]
 
 
 def _nothing(wanted: Wanted) -> Columns:

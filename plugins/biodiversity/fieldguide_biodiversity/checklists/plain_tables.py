@@ -21,11 +21,11 @@ from fieldguide_biodiversity.checklists.container import Alone
 from fieldguide_biodiversity.checklists.delimited import (
     MAX_ROWS,
     Columns,
-    Dialect,
     Wanted,
     choose_columns,
     header,
     read_columns,
+    sniffed,
 )
 from fieldguide_biodiversity.checklists.lineages import HIGHER_RANKS, lineage_aliases, lineages_of
 from fieldguide_biodiversity.checklists.names import parse_name
@@ -156,7 +156,7 @@ def _record(row: dict[str, str | None]) -> dict[str, str]:
 def _read(container: Container, name: str, wanted: Wanted) -> Columns:
     if name.lower().endswith(".parquet"):
         return _read_parquet(container, wanted)
-    return read_columns(container, name, _dialect(container, name), wanted)
+    return read_columns(container, name, sniffed(container, name), wanted)
 
 
 def _read_parquet(container: Container, wanted: Wanted) -> Columns:
@@ -193,17 +193,9 @@ def _header(container: Container) -> list[str]:
         name = _name(container)
         if name.lower().endswith(".parquet"):
             return list(pq.read_schema(container.path).names)
-        return header(container, name, _dialect(container, name))
+        return header(container, name, sniffed(container, name))
     except (LoadError, UnicodeError, pa.ArrowException, OSError, ValueError):
         return []
-
-
-def _dialect(container: Container, name: str) -> Dialect:
-    """Return how a table is written: by what parts its header, tabs without quotes."""
-    with container.open(name) as stream:
-        line = stream.readline(2**20).decode("utf-8", "replace")
-    delimiter = max(",\t;", key=line.count)
-    return Dialect(delimiter=delimiter, quote="" if delimiter == "\t" else '"')
 
 
 def _name(container: Container) -> str:
