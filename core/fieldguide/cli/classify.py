@@ -64,15 +64,15 @@ def classify(
     Slides, and other files with --window, are classified by their windows, whose vectors are kept:
     a killed run goes on, other labels take seconds, and several processes may share a list.
 
-    With --boxes, each animal that a detector found is a row with its place; see
-    docs/several_animals.md.
+    With --boxes, each thing that a detector found is a row with its place. Domains with a tree of
+    taxa answer by --clade, --rank, --confidence or --bins; without labels, all of it is offered.
 
     \b
     fieldguide classify photos/ --label cat --label dog
     fieldguide classify scenes/ --domain remote_sensing --classes aid -o sheet.html
-    fieldguide classify photos/ --boxes md.json --domain biodiversity --clade Mammalia
-    fieldguide classify mosaic.png --label forest --label water --window 224 --report run.csv
     fieldguide classify photos/ --domain biodiversity --clade Insecta --confidence 0.8
+    fieldguide classify photos/ --domain biodiversity --clade Mammalia --boxes md.json
+    fieldguide classify mosaic.png --label forest --label water --window 224 --report run.csv
     """
     guide = options.make_guide(settings, output)
     from fieldguide.zeroshot.top_k_pooling import TopK

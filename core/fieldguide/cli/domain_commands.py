@@ -95,4 +95,4 @@ def _domain_group(word: str) -> DomainGroup | None:
     if not specs:
         return None
     summary = catalog.domains[name].summary if name in catalog.domains else name
-    return DomainGroup(_typed(name), f"Commands for {summary}.", specs)
+    return DomainGroup(_typed(name), f"Commands of the domain {name}: {summary}.", specs)

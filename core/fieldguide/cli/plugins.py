@@ -10,6 +10,7 @@ from fieldguide.cli.domain_commands import commands_of, words_of
 
 if TYPE_CHECKING:
     from fieldguide.plugins import Catalog
+    from fieldguide.specs import DomainSpec
 
 
 @click.command()
@@ -46,14 +47,20 @@ def _print_domains(catalog: Catalog, owner: str) -> None:
                 modality.broader or "", "no model: refused"
             )
             click.echo(f"    --modality {modality.name}: {modality.summary} [{model}]")
-        for resource in domain.class_sets:
-            click.echo(f"    --classes {resource.rpartition('/')[2].removesuffix('.yaml')}")
-        for resource in domain.description_sets:
-            click.echo(f"    --descriptions {resource.rpartition('/')[2].removesuffix('.yaml')}")
-        for option in domain.options:
-            click.echo(f"    --{option.name.replace('_', '-')}: {option.help}")
-        for command in commands_of(domain.name, catalog):
-            click.echo(f"    fieldguide {words_of(command)}: {command.summary}")
+        _print_offers(catalog, domain)
+
+
+def _print_offers(catalog: Catalog, domain: DomainSpec) -> None:
+    for resource in domain.class_sets:
+        click.echo(f"    --classes {resource.rpartition('/')[2].removesuffix('.yaml')}")
+    for resource in domain.description_sets:
+        click.echo(f"    --descriptions {resource.rpartition('/')[2].removesuffix('.yaml')}")
+    if domain.taxonomy is not None:
+        click.echo("    --clade, --rank, --confidence, --bins: of its own tree, or --taxonomy FILE")
+    for option in domain.options:
+        click.echo(f"    --{option.name.replace('_', '-')}: {option.help}")
+    for command in commands_of(domain.name, catalog):
+        click.echo(f"    fieldguide {words_of(command)}: {command.summary}")
 
 
 def _print_backends(catalog: Catalog, owner: str) -> None:

@@ -38,7 +38,9 @@ filter_options = chain(
         help="The tree that --clade is of; else the domain's own.",
     ),
     click.option(
-        "--taxon-column", metavar="NAME", help="Where images have their names; else as usual."
+        "--taxon-column",
+        metavar="NAME",
+        help="Says what images show; else the domain's usual columns.",
     ),
 )
 

@@ -20,7 +20,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 taxa_options = chain(
     click.option("--clade", "clades", multiple=True, metavar="NAME",
                  help="Choose from a taxon such as Insecta, FILE.txt or .csv with names, or "
-                      "region:CODE; repeat. [default: the whole tree]"),
+                      "region:CODE; repeat. [default: all of the domain's tree, if it has one]"),
     click.option("--taxonomy", type=click.Path(exists=True, path_type=Path), metavar="FILE",
                  help="The tree to choose from. [default: the domain's own]"),
     click.option("--rank", "taxon_rank", metavar="RANK",

@@ -12,7 +12,7 @@ TAXONOMY_COMMANDS = (
     CommandSpec(
         name="taxonomy",
         domain=DOMAIN,
-        summary="Builds trees of taxa from checklists, and says what names mean in them",
+        summary="Build trees of taxa from checklists, and say what names mean in them",
         target="fieldguide_biodiversity.commands.taxonomy:taxonomy",
         extra=DOMAIN,
     ),
