@@ -1,8 +1,8 @@
 """Weights of labels summed to weights of the taxa above them, for half a million labels at once.
 
-The same sums as :class:`~fieldguide.taxonomy.rollup.RollUp`, label by label in the rows, so that
-one addition serves a row of images. Only taxa with others below them have sums of their own: of a
-tree of species most are leaves, whose weight is that of their label.
+The weight of a taxon is its own, where it is a label, and the sum of its children's. Labels stand
+in the rows, so that one addition serves a row of images. Only taxa with others below them have sums
+of their own: of a tree of species most are leaves, whose weight is that of their label.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fieldguide.errors import UsageError
-from fieldguide.taxonomy.rollup import partition_at
+from fieldguide.taxonomy.at_rank import partition_at
 from fieldguide.zeroshot.taxon_groups import Groups
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class AtRank:
     """The likeliest taxa of a rank; a taxon's probability is the sum of its labels'.
 
     A label whose lineage has no taxon of that rank is not lost: see
-    :func:`~fieldguide.taxonomy.rollup.partition_at`.
+    :func:`~fieldguide.taxonomy.at_rank.partition_at`.
 
     Attributes:
         rank: such as "family".
