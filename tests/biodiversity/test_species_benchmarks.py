@@ -226,14 +226,15 @@ def test_few_shot_neighbours_and_probe_run_on_a_part_of_a_set(tmp_path: Path) ->
     for place, name in enumerate(names):
         for n in range(6):
             write_image(tmp_path / name / f"{n}.JPG", 10 * place + n)
-    shots = meta_album.meta_album_fng_simple_shot.on_subset(guide(), tmp_path)
+    model = guide()
+    shots = meta_album.meta_album_fng_simple_shot.on_subset(model, tmp_path)
     found = {(figure.metric, figure.part): figure.n for figure in shots.figures}
     assert found == {
         ("top1_accuracy", "5 shots"): 2, ("standard_deviation", "5 shots"): 5,
         ("top1_accuracy", "1 shot"): 10, ("standard_deviation", "1 shot"): 5,
     }  # fmt: skip
     for benchmark in (meta_album.meta_album_fng_knn, meta_album.meta_album_fng_linear_probe):
-        report = benchmark.on_subset(guide(), tmp_path)
+        report = benchmark.on_subset(model, tmp_path)
         assert (report.main.n, str(report.coverage)) == (2, "subset: 12 of 1000")
 
 

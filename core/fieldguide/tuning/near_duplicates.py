@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RADIUS_BITS = 4
-"""Hashes this far apart are near duplicates; docs/tuning_data.md says what was measured."""
+"""Hashes this far apart are near duplicates; see docs/tuning.md."""
 MAX_RADIUS_BITS = 7
 SYMMETRIES = 8
 GRID_PX = 32
