@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
 
+    from hostile_seeds import Seed
+
 TIME_LIMIT_S = 60.0
 MEMORY_LIMIT_BYTES = 4 * 2**30
 START_LIMIT_S = 120.0
@@ -44,8 +46,8 @@ LOADED, RECORDED, REFUSED, BAD = OUTCOMES = ("loaded", "recorded", "refused", "b
 LABELS = ["cat", "dog"]
 DOMAINS = {"geotiff": "remote_sensing", "vrt": "remote_sensing", "jp2": "remote_sensing",
            "nifti": "medical", "nifti gz": "medical", "dicom": "medical"}  # fmt: skip
-PRELOADED = ["fieldguide.guides", "fieldguide.models.openclip", "fieldguide_medical.nifti",
-             "fieldguide_medical.dicom_series", "fieldguide_remote_sensing.geotiff"]  # fmt: skip
+PRELOADED = ("fieldguide.guides", "fieldguide.models.openclip", "fieldguide_medical.nifti",
+             "fieldguide_medical.dicom_series", "fieldguide_remote_sensing.geotiff")  # fmt: skip
 NOISE = re.compile(r"Traceback \(most recent|panicked at|Fatal Python error|Segmentation")
 OWN = (".cache/fieldguide", ".config/fieldguide", ".local/state/fieldguide", ".cache/matplotlib")
 """Folders of the home in which fieldguide, and a library of it, keep files of their own."""
@@ -165,10 +167,15 @@ class Sandbox:
 
 def watched(seeds: Path, home: Path, pipe: Connection) -> None:
     """Run mutants one by one as they come through the pipe, until it is closed."""
+    serve(home, pipe, lambda: Sandbox(seeds, home / "output"))
+
+
+def serve(home: Path, pipe: Connection, make_sandbox: Callable[[], Any]) -> None:
+    """Give each mutant of a pipe to a sandbox, which is made once, in the home of its own."""
     _move_home(home)
     from fieldguide.errors import FieldguideError, InputError
 
-    sandbox = Sandbox(seeds, home / "output")
+    sandbox = make_sandbox()
     pipe.send("ready")
     while True:
         try:
@@ -214,17 +221,34 @@ class Watcher:
 
     Attributes:
         root: a folder of its own: seeds, the sandbox and the mutants lie there.
+        target: what the watched process runs.
+        preloaded: modules that it finds imported.
+        time_limit_s: for one mutant.
+        memory_limit_bytes: for the whole process.
     """
+
+    target: Callable[..., None] = staticmethod(watched)
+    preloaded: tuple[str, ...] = PRELOADED
+    time_limit_s = TIME_LIMIT_S
+    memory_limit_bytes = MEMORY_LIMIT_BYTES
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.home = root / "sandbox"
         self.home.mkdir()
-        self.seeds = write_seeds(root / "seeds")
+        self.seeds = self.write_seeds(root / "seeds")
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOADED)
+        self._context.set_forkserver_preload([*self.preloaded])
         self._process: Any = None
         self._pipe: Any = None
+
+    def write_seeds(self, folder: Path) -> list[Seed]:
+        """Write a sound input of each kind."""
+        return write_seeds(folder)
+
+    def damaged(self, seed: Seed, folder: Path, rng: random.Random) -> Mutant:
+        """Write a damaged copy of a seed into a folder."""
+        return make_mutant(seed, self.seeds, folder, rng)
 
     def close(self) -> None:
         """End the watched process."""
@@ -238,7 +262,7 @@ class Watcher:
         rng = random.Random(f"{seed}-{number}")
         chosen = self.seeds[number % len(self.seeds)]
         folder = self.root / "mutants" / f"{number}"
-        return self.give(make_mutant(chosen, self.seeds, folder, rng))
+        return self.give(self.damaged(chosen, folder, rng))
 
     def give(self, mutant: Mutant) -> Ended:
         """Give a mutant to the watched process and see how it ends."""
@@ -265,7 +289,7 @@ class Watcher:
     def _start(self) -> None:
         self._pipe, theirs = self._context.Pipe()
         self._process = self._context.Process(
-            target=watched, args=(self.root / "seeds", self.home, theirs), daemon=True
+            target=self.target, args=(self.root / "seeds", self.home, theirs), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -273,7 +297,7 @@ class Watcher:
             raise RuntimeError(f"the watched process did not start: {self._screen()}")
 
     def _ask(self, mutant: Mutant) -> tuple[str, str]:
-        end = time.monotonic() + TIME_LIMIT_S
+        end = time.monotonic() + self.time_limit_s
         self._pipe.send((mutant.seed.kind, mutant.entry))
         while time.monotonic() < end:
             try:
@@ -285,11 +309,11 @@ class Watcher:
                 code = self._process.exitcode
                 self.close()
                 return BAD, f"the process died with {code}"
-            if (used := _memory_bytes(self._process.pid)) > MEMORY_LIMIT_BYTES:
+            if (used := _memory_bytes(self._process.pid)) > self.memory_limit_bytes:
                 self.close()
                 return BAD, f"{used / 2**30:.1f} GiB of memory"
         self.close()
-        return BAD, f"no answer within {TIME_LIMIT_S:.0f} s"
+        return BAD, f"no answer within {self.time_limit_s:.0f} s"
 
     def _elsewhere(self, mutant: Mutant) -> dict[str, tuple[int, int]]:
         """Return all files that must stay as they are, with size and time."""
@@ -353,7 +377,8 @@ def print_table(ended: list[Ended]) -> None:
         print(f"{kind:<16}" + "".join(f"{counts[n]:>10}" for n in OUTCOMES) + f"{slowest_s:>10.1f}")
 
 
-def main() -> None:
+def main(watcher_type: type[Watcher] = Watcher) -> None:
+    """Soak as the command line says, by a watcher of a type, and end the process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mutants", type=int, default=1000)
     parser.add_argument("--seconds", type=float, help="stop after this time")
@@ -365,7 +390,7 @@ def main() -> None:
     numbers = range(options.mutants) if only is None else range(only, only + 1)
     began, ended = time.monotonic(), []
     with tempfile.TemporaryDirectory() as temporary:
-        watcher = Watcher(Path(temporary))
+        watcher = watcher_type(Path(temporary))
         try:
             for each in watcher.undamaged():
                 if each.outcome != LOADED:

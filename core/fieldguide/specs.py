@@ -128,6 +128,10 @@ class Spec(Offer):
         """Import and return the target; raises as :meth:`Offer.import_target` does."""
         return self.import_target(self.target)
 
+    def needs(self, error: ModuleNotFoundError) -> Exception:
+        """Return what to raise where the target's own work met a missing package."""
+        return self._missing(self.target, error)
+
 
 class MagicNumber(Record):
     """Bytes at a fixed place by which a file without a suffix is known."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fieldguide.data.inputs import Item
     from fieldguide.data.pipeline import Batch, Row
     from fieldguide.guides import Guide
     from fieldguide.models.embeddings import SpaceId
@@ -119,17 +120,20 @@ def score_taxa(  # noqa: PLR0913 - each is one thing a user may say
             "--clade NAME, or take fewer rows: --where."
         )
     plan = guide.planner.plan(items, thumbnails=False)
-    classifier, digest = _cosines(plan, taxa)
+    classifier, digest = _cosines(plan, taxa, items)
     scored = list(_scored(guide.encode(items, plan), classifier))
     used = [(row, cosines) for row, cosines in scored if cosines is not None]
+    if not used:
+        reason = next((row.reason for row, _ in scored if row.reason), "There are no rows.")
+        raise UsageError(f"No row of {manifest} was scored. The first: {reason}")
     label_of = [str(row.metadata[label_column]) for row, _ in used]
     truths = _truths(taxa, label_of, [row.metadata for row, _ in used])
     known = [place for place, truth in enumerate(truths) if truth is not None]
     if not known:
         raise UsageError(
             f"No row of {manifest} was scored whose {label_column!r} is a taxon of "
-            f"{taxa.pruned.whole.info.name!r}, such as {label_of[:1]}. "
-            "Look one up: fieldguide biodiversity taxonomy find NAME"
+            f"{taxa.pruned.whole.info.name!r}, such as {label_of[0]!r}. "
+            "Write scientific or common names as that tree has them."
         )
     return ScoredTaxa(
         taxa=taxa,
@@ -194,9 +198,11 @@ def _find(tree: Tree, name: str, rank: str | None = None) -> int | None:
         return None
 
 
-def _cosines(plan: Plan, taxa: Taxa) -> tuple[ZeroShotClassifier, str]:
+def _cosines(plan: Plan, taxa: Taxa, items: Sequence[Item]) -> tuple[ZeroShotClassifier, str]:
     """Return a classifier whose logits are cosines, and the digest of its prompts."""
     if plan.encoder is None:
+        if items and all(item.fault is not None for item in items):
+            raise UsageError(f"No picture can be read. {items[0].name}: {items[0].fault}")
         raise UsageError(
             "No installed model covers these pictures. Name one with --model, or use it out of "
             "its scope: --out-of-scope."
@@ -222,7 +228,7 @@ def _best(guide: Guide, nulls: Any, taxa: Taxa) -> NDArray[np.float32]:
     """Return the highest cosine of each picture of other things that can be read."""
     items = guide.find(nulls)
     plan = guide.planner.plan(items, thumbnails=False)
-    classifier, _ = _cosines(plan, taxa)
+    classifier, _ = _cosines(plan, taxa, items)
     scored = _scored(guide.encode(items, plan), classifier)
     return np.array([cosines.max() for _, cosines in scored if cosines is not None], np.float32)
 

@@ -37,10 +37,20 @@ class DomainGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; errors of a private domain do not name the files that were typed."""
+        """Run a command; errors of a private domain do not name the files that were typed.
+
+        Raises:
+            MissingExtraError: the command's work needs a missing package; with the pip line.
+        """
         domain = str(self.name).replace("-", "_")
         private_words.keep_out(ctx, private_words.private_of(domain))
-        return private_words.guarded(ctx, lambda: super(DomainGroup, self).invoke(ctx))
+        try:
+            return private_words.guarded(ctx, lambda: super(DomainGroup, self).invoke(ctx))
+        except ModuleNotFoundError as error:
+            spec = self.specs.get(ctx.invoked_subcommand or "")
+            if spec is None:
+                raise
+            raise spec.needs(error) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return their names, sorted."""

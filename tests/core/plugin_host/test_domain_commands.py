@@ -15,6 +15,9 @@ def register_commands():
                       target="star_commands:NUMBER")
     yield CommandSpec(name="needs_more", domain="sky", summary="Needs a package.",
                       target="star_needs:count", extra="sky", distribution="fieldguide-sky")
+    yield CommandSpec(name="needs_later", domain="sky", summary="Needs a package when it works.",
+                      target="star_commands:needs_later", extra="sky",
+                      distribution="fieldguide-sky")
 """
 COMMANDS = '''
 import click
@@ -30,6 +33,11 @@ def count(name):
     if name == "cloud":
         raise UsageError("it is cloudy. Wait for the night.")
     click.echo(f"{name}: 7 stars")
+
+@click.command()
+def needs_later():
+    """Count with a driver."""
+    import telescope_driver
 '''
 
 
@@ -81,6 +89,14 @@ def test_a_command_that_lacks_a_package_names_the_line_that_brings_it(site: Any)
     add(site)
     done = site.run("sky", "needs-more")
     assert done.returncode == 1
+    assert "pip install 'fieldguide-sky[sky]'" in done.stderr
+
+
+def test_a_command_that_lacks_a_package_only_when_it_works_names_the_line_too(site: Any) -> None:
+    add(site)
+    done = site.run("sky", "needs-later")
+    assert done.returncode == 1
+    assert "needs the package 'telescope_driver'" in done.stderr
     assert "pip install 'fieldguide-sky[sky]'" in done.stderr
 
 

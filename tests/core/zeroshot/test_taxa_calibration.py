@@ -208,6 +208,15 @@ def test_a_file_that_is_no_calibration_of_taxa_is_refused(tmp_path: Path, conten
         read_taxa_calibration(tmp_path / "c.json")
 
 
+def test_where_no_picture_can_be_read_the_first_reason_is_told_and_no_model_blamed(
+    tmp_path: Path,
+) -> None:
+    manifest = tmp_path / "labels.csv"
+    manifest.write_text("path,label\n/elsewhere/a.png,cat\n/elsewhere/b.png,dog\n", "utf-8")
+    with pytest.raises(UsageError, match=r"No picture can be read.*--root /elsewhere"):
+        score_taxa(fg.guide("biodiversity"), manifest, fg.taxa("biodiversity", taxonomy=TREE))
+
+
 @pytest.mark.shared_data
 def test_photos_below_the_bound_are_none_of_these_and_say_how_sure_that_is(
     shared_data: Path, tmp_path: Path
