@@ -9,7 +9,9 @@ import pytest
 
 from fieldguide.errors import UsageError
 from fieldguide_biodiversity.checklists import bounded, delimited
+from fieldguide_biodiversity.checklists.match_table import match_table
 from fieldguide_biodiversity.checklists.read import build
+from fieldguide_biodiversity.default_tree import default_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,3 +220,17 @@ def test_json_values_that_are_no_text_do_not_break_the_reader(tmp_path: Path) ->
     path = tmp_path / "train.json"
     path.write_text(json.dumps({"categories": [category]}))
     assert build(path).tree.names.to_pylist()[-1] == "Apis mellifera"
+
+
+def test_a_header_that_is_no_line_of_a_table_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "parents.csv"
+    path.write_bytes(b"id,parent_id,name\r1,,Aves\r2,1,Turdus\r")
+    with pytest.raises(UsageError, match="whose header is no line of a table"):
+        build(path)
+
+
+def test_names_under_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    path.write_text("scientificName,scientificName\nAves,3\n", "utf-8")
+    with pytest.raises(UsageError, match="two of its columns have one name"):
+        match_table(path, default_tree(), "scientificName")

@@ -26,8 +26,12 @@ def read_bins(path: Path) -> dict[str, str]:
         text = read_bounded(path, MAX_BYTES).decode("utf-8-sig")
     except (LoadError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    try:
+        rows = list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise UsageError(f"{path} is no table that can be read: {error}.") from error
     bins: dict[str, str] = {}
-    for number, row in enumerate(list(csv.reader(io.StringIO(text)))[1:], start=2):
+    for number, row in enumerate(rows[1:], start=2):
         cells = [cell.strip() for cell in row[:COLUMNS]]
         if not any(cells):
             continue

@@ -11,13 +11,21 @@ from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.taxonomy.lookup import find_taxon
 from fieldguide.taxonomy.prune import Pruned, prune
+from fieldguide.taxonomy.rollup import partition_at
 from fieldguide.taxonomy.tree_file import is_tree_file, read_tree
 from fieldguide.zeroshot.bins import read_bins
-from fieldguide.zeroshot.clades import Regions, labels_within
+from fieldguide.zeroshot.clades import LIST_SUFFIXES, REGION, Regions, labels_within, named_taxa
 from fieldguide.zeroshot.stopping import StopWhereSure
 from fieldguide.zeroshot.taxa import LabelTexts, Taxa, plain_texts
 from fieldguide.zeroshot.taxa_calibration import TaxaCalibration, read_taxa_calibration
-from fieldguide.zeroshot.taxon_answers import USUAL_TOP, AtRank, IntoBins, Leaves, TaxonAnswer
+from fieldguide.zeroshot.taxon_answers import (
+    USUAL_TOP,
+    AtRank,
+    IntoBins,
+    Leaves,
+    TaxonAnswer,
+    require_rank,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +81,8 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
     clades = (clade,) if isinstance(clade, str) else tuple(clade)
     pruned = prune(tree, labels_within(tree, clades, regions))
     pruned, answer = _answer(pruned, bins, rank, confidence, (top or USUAL_TOP, threshold))
+    if isinstance(answer, AtRank):
+        _require_within(pruned, clades, answer.rank)
     about = {
         "taxonomy": tree.info.name,
         "taxonomy_version": tree.info.version,
@@ -151,6 +161,25 @@ def _answer(
     if confidence is not None:
         return pruned, StopWhereSure(confidence, rank)
     return pruned, Leaves(*usual) if rank is None else AtRank(rank, *usual)
+
+
+def _require_within(pruned: Pruned, clades: Sequence[str], rank: str) -> None:
+    """Raise UsageError where answers at a rank would be wider than the taxa that were named.
+
+    Lists and regions are summed to any rank: what they hold is no bound of the answers.
+    """
+    named = [text for text in clades if not text.startswith(REGION)]
+    if not named or any(text.lower().endswith(LIST_SUFFIXES) for text in named):
+        return
+    require_rank(pruned.tree, rank)
+    tree = pruned.whole
+    bounds = [range(node, int(tree.ends[node])) for node in named_taxa(tree, named)]
+    for node in pruned.origins[np.unique(partition_at(pruned, rank))].tolist():
+        if not any(node in bound for bound in bounds):
+            raise UsageError(
+                f"The answer at the rank {rank} would be {tree.name_of(node)!r}, which is wider "
+                f"than {' and '.join(named)}. Name a narrower --rank, or a wider --clade."
+            )
 
 
 def _into_bins(

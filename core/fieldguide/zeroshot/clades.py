@@ -12,7 +12,7 @@ import numpy as np
 
 from fieldguide.data.files import read_bounded
 from fieldguide.errors import LoadError, UsageError
-from fieldguide.taxonomy.lookup import find_taxon
+from fieldguide.taxonomy.lookup import find_taxon, meanings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,19 +103,29 @@ def named_taxa(tree: Tree, texts: Sequence[str]) -> list[int]:
 
 def _listed(tree: Tree, path: Path) -> list[int]:
     """Return the taxa of a list; names that the tree does not have are all told at once."""
-    found, faults = [], []
-    for name in read_names(path):
-        try:
-            found.append(find_taxon(tree, name))
-        except UsageError as error:
-            faults.append(str(error))
-    if faults:
-        shown = "\n".join(faults[:SHOWN])
+    names = read_names(path)
+    found, unclear = [], []
+    for name, meaning in zip(names, meanings(tree, names), strict=True):
+        if len(meaning.nodes) == 1:
+            found.append(meaning.nodes[0])
+        else:
+            unclear.append(name)
+    if unclear:
+        shown = "\n".join(_fault(tree, name) for name in unclear[:SHOWN])
         raise UsageError(
-            f"{len(faults)} of the {len(faults) + len(found)} names of {path} are not one taxon of "
+            f"{len(unclear)} of the {len(names)} names of {path} are not one taxon of "
             f"the tree {tree.info.name!r}:\n{shown}\nCorrect or remove their lines."
         )
     return found
+
+
+def _fault(tree: Tree, name: str) -> str:
+    """Return why a name is not one taxon, with the nearest names; slow in a large tree."""
+    try:
+        find_taxon(tree, name)
+    except UsageError as error:
+        return str(error)
+    return name
 
 
 def _inside(tree: Tree, nodes: Sequence[int] | NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -128,6 +138,13 @@ def _inside(tree: Tree, nodes: Sequence[int] | NDArray[np.integer]) -> NDArray[n
 
 def _column(path: Path, lines: Sequence[str], delimiter: str) -> list[str]:
     reader = csv.DictReader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+    try:
+        return _cells(path, reader)
+    except csv.Error as error:
+        raise UsageError(f"{path} is no table that can be read: {error}.") from error
+
+
+def _cells(path: Path, reader: csv.DictReader[str]) -> list[str]:
     fields = {str(name).strip().lower(): name for name in reader.fieldnames or ()}
     column = next((fields[name] for name in NAME_COLUMNS if name in fields), None)
     if column is None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fieldguide.errors import UsageError
+from fieldguide_biodiversity.priors import files
 from fieldguide_biodiversity.priors.build import build_table, open_occurrences
 from fieldguide_biodiversity.priors.cells import cell_of
 from fieldguide_biodiversity.priors.files import BLOCK_BYTES
@@ -244,6 +245,15 @@ def test_lines_of_another_length_are_counted_and_left_out(tmp_path: Path) -> Non
     assert table.records == 1
     assert sum(table.about["left_out"].values()) == 1
     assert table.about["rows"] == 2
+
+
+def test_blank_lines_for_as_long_as_a_part_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "BLOCK_BYTES", 2**12)
+    path = gbif(tmp_path / "gbif.csv", {})
+    path.write_text(path.read_text("utf-8") + "\n" * 2**14, "utf-8")
+    assert build_table([path]).records == 1
 
 
 def test_a_table_written_and_read_is_the_same(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +15,14 @@ from fieldguide.errors import UsageError
 from fieldguide.taxonomy.lineages import tree_from_lineages
 from fieldguide.taxonomy.prune import Pruned, prune
 from fieldguide.taxonomy.tree import Tree, TreeInfo
+from fieldguide.zeroshot.bins import read_bins
 from fieldguide.zeroshot.clades import labels_within, read_names
 from fieldguide.zeroshot.label_scores import scores_of
 from fieldguide.zeroshot.stopping import StopWhereSure
 from fieldguide.zeroshot.taxon_answers import AtRank, IntoBins, Leaves
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -167,6 +170,37 @@ def test_names_of_a_list_that_mean_nothing_are_told_together(tmp_path: Path) -> 
     (tmp_path / "list.txt").write_text("# mine\noak\nbeetel\nunicorn\n", "utf-8")
     with pytest.raises(UsageError, match=r"(?s)2 of the 3 names of .*beetle"):
         labels_within(TREE, [str(tmp_path / "list.txt")])
+
+
+def test_a_list_of_very_many_unknown_names_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("".join(f"unicorn {number}\n" for number in range(20_000)), "utf-8")
+    began = time.process_time()
+    with pytest.raises(UsageError, match=r"(?s)20000 of the 20000 names"):
+        labels_within(TREE, [str(path)])
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("reader", [read_names, read_bins])
+def test_a_cell_that_is_too_long_for_a_table_is_refused(
+    reader: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"name,bin\n{'x' * 2**20},y\n", "utf-8")
+    with pytest.raises(UsageError, match="no table that can be read: field larger"):
+        reader(path)
+
+
+def test_a_rank_that_is_wider_than_the_clade_is_refused() -> None:
+    with pytest.raises(UsageError, match="would be 'Animalia', which is wider than Mammalia"):
+        fg.taxa("biodiversity", "Mammalia", taxonomy=TREE, rank="kingdom")
+    assert len(fg.taxa("biodiversity", "Animalia", taxonomy=TREE, rank="kingdom"))
+
+
+def test_a_list_is_summed_to_any_rank(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("cat\ndog\n", "utf-8")
+    listed = fg.taxa("biodiversity", str(tmp_path / "list.txt"), taxonomy=TREE, rank="kingdom")
+    assert len(listed) == 2
 
 
 def test_a_list_without_a_column_of_names_is_refused(tmp_path: Path) -> None:

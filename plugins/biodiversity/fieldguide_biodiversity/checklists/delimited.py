@@ -133,7 +133,13 @@ def _cells(container: Container, name: str, dialect: Dialect, number: int) -> li
             line = stream.readline(BLOCK_BYTES) or line
     text = line.decode(dialect.encoding).removeprefix("\ufeff").rstrip("\r\n")
     if dialect.quote:
-        cells = next(csv.reader([text], delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+        try:
+            reader = csv.reader([text], delimiter=dialect.delimiter, quotechar=dialect.quote)
+            cells = next(reader, [])
+        except csv.Error as error:
+            raise LoadError(
+                f"it cannot be read at {name!r}, whose header is no line of a table: {error}."
+            ) from error
     else:
         cells = text.split(dialect.delimiter)
     names = [cell.strip() for cell in cells]

@@ -134,11 +134,15 @@ def _rows(path: Path) -> list[Row]:
 def _delimited_rows(content: bytes, delimiter: str) -> list[Row]:
     try:
         text = io.StringIO(content.decode("utf-8-sig"), newline="")
-        rows: list[Row] = list(csv.DictReader(text, delimiter=delimiter, strict=True))
+        reader = csv.DictReader(text, delimiter=delimiter, strict=True)
+        rows: list[Row] = list(reader)
     except UnicodeDecodeError as error:
         raise LoadError(f"it is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     except csv.Error as error:
         raise LoadError(f"it is not CSV: {error}. Save it again as CSV.") from error
+    names = reader.fieldnames or ()
+    if len(set(names)) < len(names):
+        raise LoadError("two of its columns have one name. Give each a name of its own.")
     for number, row in enumerate(rows, start=1):
         if None in row:
             raise LoadError(f"row {number} has more cells than the header. Quote such cells.")

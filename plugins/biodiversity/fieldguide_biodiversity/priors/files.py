@@ -83,6 +83,8 @@ def _read(
 
     with container.open(file.name) as stream:
         for batch in open_table(stream, dialect, inside, skip, BLOCK_BYTES):
+            if not batch.num_rows:  # a part may hold nothing but blank or wrong lines
+                continue
             yield {
                 thing: batch.column(str(places[name]))
                 if name in places
