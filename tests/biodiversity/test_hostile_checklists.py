@@ -222,10 +222,10 @@ def test_json_values_that_are_no_text_do_not_break_the_reader(tmp_path: Path) ->
     assert build(path).tree.names.to_pylist()[-1] == "Apis mellifera"
 
 
-def test_a_header_that_is_no_line_of_a_table_is_refused(tmp_path: Path) -> None:
+def test_a_table_whose_lines_end_with_carriage_returns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "parents.csv"
     path.write_bytes(b"id,parent_id,name\r1,,Aves\r2,1,Turdus\r")
-    with pytest.raises(UsageError, match="whose header is no line of a table"):
+    with pytest.raises(UsageError, match="it is none of"):
         build(path)
 
 
