@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +95,25 @@ def test_common_names_come_in_the_language_that_is_asked_for(robins: Tree) -> No
     assert label_texts(robins, robin, "sci_com", language="de") == [
         "Erithacus rubecula with common name Rotkehlchen"
     ]
+
+
+def test_by_default_all_common_names_and_the_group_are_prompts(robins: Tree) -> None:
+    names = pa.table({"name": ["European robin", "robin redbreast", "Rotkehlchen"],
+                      "node": pa.array([3, 3, 3], pa.int32()), "kind": ["common"] * 3,
+                      "language": ["en", "en", "de"]})  # fmt: skip
+    tree = replace(robins, other_names=names)
+    robin = find_taxon(tree, "Erithacus rubecula")
+    assert label_texts(tree, robin) == ["European robin", "robin redbreast", "bird"]
+    assert label_texts(tree, robin, language="de") == ["Rotkehlchen"]
+
+
+def test_a_common_name_whose_language_nobody_told_is_a_prompt_where_no_other_is(
+    robins: Tree,
+) -> None:
+    names = pa.table({"name": ["robin"], "node": pa.array([3], pa.int32()),
+                      "kind": ["common"], "language": [""]})  # fmt: skip
+    tree = replace(robins, other_names=names)
+    assert label_texts(tree, find_taxon(tree, "robin"), "com") == ["robin"]
 
 
 def test_a_taxon_without_a_common_name_is_called_by_its_group(robins: Tree, birds: Tree) -> None:

@@ -291,7 +291,7 @@ def test_many_queries_come_from_a_table_and_go_into_one(
         (["--after", "2026-05-01", "--before", "2026-05-01"], "No day is"),
         (["--rerank-top", "5"], "--rerank-model"),
         (["--taxon-column", "label"], "--clade"),
-        (["--clade", "Odonata"], "has no tree of its own"),
+        (["--clade", "Odonata"], "a domain that has one: --domain biodiversity"),
         (["--where", "latitude < 5; DROP TABLE items"], "cannot be read"),
         (["--queries", "missing.csv"], "does not exist"),
         (["--rerank-model", "no_such_model"], "no_such_model"),

@@ -81,6 +81,13 @@ def held_out_probabilities(scored: ScoredTaxa, *, seed: int = 0) -> NDArray[np.f
     names, places = np.unique(np.asarray(scored.groups, str), return_inverse=True)
     first = np.random.default_rng(seed).permutation(len(names)) % 2 == 0
     mine = first[places]
+    counts = [int(_telling(_rows(scored, half)).sum()) for half in (mine, ~mine)]
+    if min(counts) < MIN_ROWS:
+        raise UsageError(
+            f"{sum(counts)} rows are too few to fit a calibration and to measure it: one half of "
+            f"them is fitted on, the other measured, and each needs {MIN_ROWS} with a label that "
+            f"some but not all of the offered taxa belong to. One has {min(counts)}. Add rows."
+        )
     found = np.empty(scored.cosines.shape, np.float32)
     for half in (mine, ~mine):
         scale = fit_scale(_rows(scored, ~half))

@@ -164,9 +164,13 @@ class Tree:
         return [(row["language"], row["name"]) for row in self._other(node, COMMON)]
 
     def common_name(self, node: int, language: str = "en") -> str:
-        """Return the first common name of a taxon in a language; empty where it has none."""
-        names = (name for spoken, name in self.common_names(node) if spoken == language)
-        return next(names, "")
+        """Return the first common name of a taxon in a language, or whose language nobody told.
+
+        Empty where it has neither.
+        """
+        names = self.common_names(node)
+        known = (name for asked in (language, "") for spoken, name in names if spoken == asked)
+        return next(known, "")
 
     def synonyms(self, node: int) -> list[str]:
         """Return the names that a taxon once had."""

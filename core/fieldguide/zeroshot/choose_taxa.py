@@ -108,8 +108,11 @@ def tree_of(domain: DomainSpec, taxonomy: Tree | str | Path | None) -> Tree:
     """
     if taxonomy is None:
         if domain.taxonomy is None:
+            others = [each.name for each in get_catalog().domains.values() if each.taxonomy]
+            named = "".join(f", or a domain that has one: --domain {name}" for name in others[:1])
             raise UsageError(
-                f"The domain {domain.name!r} has no tree of its own. Name one: --taxonomy FILE."
+                f"The domain {domain.name!r} has no tree of its own. "
+                f"Name one: --taxonomy FILE{named}."
             )
         own: Tree = domain.import_target(domain.taxonomy)()
         return own

@@ -165,5 +165,15 @@ class Descent:
         tree = self.pruned.tree
         where = "at the top" if reached is None else f"at {tree.rank_of(reached) or 'this taxon'}"
         what = f"{tree.rank_of(best)} {tree.name_of(best)}".strip()
-        share = f"{taxa.of(best):.2f} < {self.confidence:g}"
+        share = _below(taxa.of(best), self.confidence)
         return f"stopped {where}: the best below, {what}, has {share}"
+
+
+def _below(share: float, bound: float) -> str:
+    """Return that a share is below a bound, with the digits that it takes to see it.
+
+    >>> _below(0.55, 0.8), _below(0.5961, 0.6)
+    ('0.55 < 0.8', '0.596 < 0.6')
+    """
+    digits = next((n for n in range(2, 9) if float(f"{share:.{n}f}") < bound), 9)
+    return f"{share:.{digits}f} < {bound:g}"

@@ -66,7 +66,7 @@ class TaxaAnswerer:
                 scores, plain = self._scores_again(embeddings, rows, part, log_prior)
             chosen = self._chooser.choose(scores, plain)
             found += [
-                (*self._refused(float(cosine)), *self._told(choices, belief))
+                self._after(self._refused(float(cosine)), self._told(choices, belief))
                 for cosine, choices, belief in zip(cosines, chosen, beliefs[part], strict=True)
             ]
         return found
@@ -100,6 +100,13 @@ class TaxaAnswerer:
     def _told(self, choices: Sequence[Choice], belief: Belief | None) -> tuple[Guess, ...]:
         guesses = map(self._guess, choices)
         return tuple(guesses if belief is None else map(belief.told, guesses))
+
+    @staticmethod
+    def _after(refused: tuple[Guess, ...], told: tuple[Guess, ...]) -> tuple[Guess, ...]:
+        """Return all guesses of an image; "none of these" is said once, for the first reason."""
+        if refused:
+            told = tuple(guess for guess in told if guess.label != NONE_OF_THESE)
+        return (*refused, *told)
 
     def _refused(self, cosine: float) -> tuple[Guess, ...]:
         """Return "none of these" where the best cosine is below the bound."""

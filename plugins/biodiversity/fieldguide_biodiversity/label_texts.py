@@ -62,7 +62,9 @@ def names_in(tree: Tree, node: int, language: str = "en") -> TaxonNames:
     if genus and own.split()[:1] != [genus]:  # a tree of epithets, or a taxon between two ranks
         own = f"{genus} {own}"
     english = language == "en"
-    common = [name for spoken, name in tree.common_names(node) if spoken == language]
+    spoken = tree.common_names(node)
+    common = [name for told, name in spoken if told == language]
+    common = common or [name for told, name in spoken if not told]
     return TaxonNames(
         common=common[0] if common else "",
         scientific=own,

@@ -185,6 +185,19 @@ def test_rows_that_several_lineages_would_fill_differently_stay_apart() -> None:
     assert sorted(map(str, (tree.record(n) for n in tree.leaves()))) == sorted(map(str, rows))
 
 
+def test_a_common_name_whose_language_nobody_told_stands_where_the_language_has_none() -> None:
+    table = pa.table({"id": ["a", "b"], "parent_id": pa.array([None, None], pa.string()),
+                      "name": ["Pica pica", "Corvus corax"], "rank": ["species"] * 2})  # fmt: skip
+    names = pa.table({
+        "name": ["pie", "magpie", "raven"], "id": ["a", "a", "b"],
+        "kind": ["common"] * 3, "language": ["", "en", ""],
+    })  # fmt: skip
+    tree = build_tree(table, INFO, RANKS, names)
+    crow, magpie = (tree.names.to_pylist().index(name) for name in ("Corvus corax", "Pica pica"))
+    assert [tree.common_name(magpie, code) for code in ("en", "de")] == ["magpie", "pie"]
+    assert tree.common_name(crow, "en") == "raven"
+
+
 def test_other_names_follow_their_taxon_through_pruning() -> None:
     table = pa.table({"id": ["a", "b", "c"], "parent_id": ["b", None, "b"],
                       "name": ["Pica pica", "Aves", "Corvus corax"],

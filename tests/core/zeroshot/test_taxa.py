@@ -107,6 +107,13 @@ def test_an_answer_is_the_narrowest_taxon_that_is_sure_enough(
     assert found.why.startswith(why)
 
 
+def test_a_share_just_below_the_confidence_is_told_with_the_digits_that_show_it() -> None:
+    shares = {"cat": 0.3, "dog": 0.2961, "platypus": 0.1039, "beetle": 0.2, "oak": 0.1}
+    logits = np.log(row_of(offered(), shares))
+    ((found,),) = StopWhereSure(0.6).prepare(offered()).choose(scores_of(logits, 9), None)
+    assert (found.label, found.why.split(", has ")[1]) == ("Mammalia", "0.596 < 0.6")
+
+
 def test_an_answer_is_no_narrower_than_the_rank_asked_for() -> None:
     (found,) = said(StopWhereSure(0.6, "class"))
     assert (found.label, found.why) == ("Mammalia", "no narrower than class was asked for")

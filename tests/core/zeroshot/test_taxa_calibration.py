@@ -102,6 +102,13 @@ def test_too_few_rows_are_refused() -> None:
         fit_scale(drawn(10, 10.0))
 
 
+def test_too_few_rows_to_measure_as_well_are_refused_with_the_number_of_a_half() -> None:
+    rows = drawn(30, 10.0)
+    fit_scale(rows)  # enough to fit on
+    with pytest.raises(UsageError, match=r"30 rows are too few .* each needs 20 .* One has 15\."):
+        evaluate_held_out(rows)
+
+
 def test_the_bound_is_the_quantile_that_a_hand_count_gives() -> None:
     nulls = np.arange(40) / 100
     rule = fit_none_rule(nulls, np.array([0.5, 0.1]), 0.2, seed=1)
@@ -241,3 +248,8 @@ def test_photos_below_the_bound_are_none_of_these_and_say_how_sure_that_is(
     refused = [answer for answer in answers if len(answer.guesses) == 2]
     assert {answer.label for answer in refused} == {"none of these"}
     assert f"of {none.measured_on} pictures of other things" in refused[0].guesses[0].why
+
+    sure = fg.taxa("biodiversity", taxonomy=TREE, calibration=fitted, confidence=1.0)
+    for answer in guide.classify([one.path for one in refused], taxa=sure):
+        assert [guess.label for guess in answer.guesses] == ["none of these"]  # said once
+        assert answer.guesses[0].why.startswith("like none of them")
