@@ -157,8 +157,8 @@ def _replay(coco: Path, folder: Path, rows: list[dict[str, object]]) -> None:
         for row in rows:
             name = Path(str(row["image"])).name
             shutil.copyfile(coco / f"images/{name}", folder / "everyday" / name)
-            stream.write(json.dumps({"path": f"everyday/{name}", "split": "train",
-                                     "captions": row["captions"]}) + "\n")  # fmt: skip
+            known = {"path": f"everyday/{name}", "captions": row["captions"]}
+            stream.write(f"{json.dumps(known)}\n")
 
 
 def _fish(source: Path, folder: Path) -> None:

@@ -297,6 +297,15 @@ def test_a_page_says_why_an_input_was_refused(
     assert "skipped" in page
 
 
+def test_a_page_tells_how_many_labels_there_were_where_only_their_number_is_kept(
+    tmp_path: Path, catalog: Any, provenance: dict[str, Any]
+) -> None:
+    facts = {**provenance, "labels": 1053}
+    result = predictions_of(Prediction("a.jpg", (Guess("cat", 0.3),), "ok"), facts=facts)
+    write_result(result, tmp_path / "out.html", catalog)
+    assert "1 inputs, 1053 labels." in (tmp_path / "out.html").read_text("utf-8")
+
+
 def test_a_page_shows_none_of_these(
     tmp_path: Path, catalog: Any, provenance: dict[str, Any]
 ) -> None:
