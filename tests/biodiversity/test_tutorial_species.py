@@ -45,7 +45,7 @@ def make_files(data: Path, folder: Path) -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.make_files(data, folder)
+    module.make_files(data, folder, crops=20)
 
 
 def test_the_tutorial_of_species_runs_as_it_is_written(

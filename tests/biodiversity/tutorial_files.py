@@ -83,8 +83,8 @@ def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
-def make_files(data: Path, folder: Path) -> None:
-    """Make all files of the page in a folder."""
+def make_files(data: Path, folder: Path, crops: int = 60) -> None:
+    """Make all files of the page in a folder, with at most so many crops of each fish."""
     coco = data / "generic/coco_mini"
     _copy(coco, folder / "photos", {f"{name}.jpg": number for name, number in PHOTOS.items()})
     _label(data, folder)
@@ -98,7 +98,7 @@ def make_files(data: Path, folder: Path) -> None:
     _copy(coco, folder / "other", {Path(row["image"]).name: Path(row["image"]).stem
                                    for row in empty[:60]})  # fmt: skip
     _replay(coco, folder, [row for row in captioned if row["split"] == "train"])
-    _fish(data / "biodiversity/fish4knowledge", folder)
+    _fish(data / "biodiversity/fish4knowledge", folder, crops)
 
 
 def _copy(coco: Path, folder: Path, names: dict[str, str]) -> None:
@@ -161,10 +161,10 @@ def _replay(coco: Path, folder: Path, rows: list[dict[str, object]]) -> None:
             stream.write(f"{json.dumps(known)}\n")
 
 
-def _fish(source: Path, folder: Path) -> None:
+def _fish(source: Path, folder: Path, crops: int) -> None:
     (folder / "fish").mkdir()
     rows = [json.loads(line) for line in (source / "manifest.jsonl").open()]
-    kept = [row for row in rows if row["label"] in FISHES]
+    kept = [row for fish in FISHES for row in [r for r in rows if r["label"] == fish][:crops]]
     for row in kept:
         shutil.copyfile(source / row["image"], folder / "fish" / Path(row["image"]).name)
     write_rows(folder / "fish.csv", [
