@@ -190,7 +190,7 @@ def _lineage_of(guess: Guess) -> dict[str, Any]:
         return {}
     taken = ("path", "rank", "label", "probability", "status", "reason", "why")
     lineage = {rank: name for rank, name in guess.taxon.lineage if rank not in taken}
-    return {**lineage, "common_name": guess.taxon.common_name, "taxon_id": guess.taxon.id}
+    return {"common_name": guess.taxon.common_name, "taxon_id": guess.taxon.id, **lineage}
 
 
 @dataclass(frozen=True, slots=True)

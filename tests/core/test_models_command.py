@@ -122,7 +122,7 @@ def test_everything_can_be_had_as_json() -> None:
 
     one = read("bioclip_2")
     assert one["files"]["weights"]["hub"] == "imageomics/bioclip-2"
-    assert {result["value"] for result in one["results"]} == {55.6, 57.5, 76.8}
+    assert {result["value"] for result in one["results"]} >= {55.6, 57.5, 76.8}
 
     (low, *_) = sorted(read("--results", "INQUIRE-Fullrank"), key=lambda r: float(r["value"]))
     assert (low["model"], low["value"], low["trust"]) == ("bioclip", 3.6, "verified")

@@ -66,17 +66,21 @@ def _whole(paths: Iterable[Path]) -> dict[Path, Path]:
         found = {path: (*whole[path[:-1]], end) for path in by_end[end]}
         fullest = _fullest(set(found.values()))
         for path, known in found.items():
-            fuller = [one for one in fullest if set(known) <= set(one)]
+            fuller = [
+                one for one in fullest if len(one) > len(known) and fullest[one] >= set(known)
+            ]
             whole[path] = fuller[0] if len(fuller) == 1 else known
     del whole[()]
     return whole
 
 
-def _fullest(paths: Iterable[Path]) -> list[Path]:
-    """Return the paths that no other one contains."""
+def _fullest(paths: Iterable[Path]) -> dict[Path, frozenset[tuple[int, str]]]:
+    """Return the paths that no longer one contains, each with its names as a set."""
     longest_first = sorted(paths, key=len, reverse=True)
-    found: list[Path] = []
+    found: dict[Path, frozenset[tuple[int, str]]] = {}
     for path in longest_first:
-        if not any(set(path) <= set(other) for other in found):
-            found.append(path)
+        names = frozenset(path)
+        longer = (other for one, other in found.items() if len(one) > len(path))
+        if not any(names <= other for other in longer):
+            found[path] = names
     return found

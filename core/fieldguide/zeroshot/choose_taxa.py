@@ -11,7 +11,7 @@ from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
 from fieldguide.taxonomy.lookup import find_taxon
 from fieldguide.taxonomy.prune import Pruned, prune
-from fieldguide.taxonomy.rollup import partition_at
+from fieldguide.taxonomy.at_rank import partition_at
 from fieldguide.taxonomy.tree_file import is_tree_file, read_tree
 from fieldguide.zeroshot.bins import read_bins
 from fieldguide.zeroshot.clades import LIST_SUFFIXES, REGION, Regions, labels_within, named_taxa
@@ -190,10 +190,26 @@ def _into_bins(
 ) -> tuple[Pruned, IntoBins]:
     """Return the labels that fall into a bin, and the answer."""
     named = read_bins(Path(bins)) if isinstance(bins, str | Path) else bins
-    nodes = {find_taxon(pruned.tree, name): bin_ for name, bin_ in named.items()}
+    nodes = _binned(pruned.tree, named)
     inside = [
         label for label in pruned.labels.tolist() if nodes.keys() & set(pruned.tree.lineage(label))
     ]
     smaller = prune(pruned.tree, np.array(inside))
-    moved = {find_taxon(smaller.tree, name): bin_ for name, bin_ in named.items()}
-    return smaller, IntoBins(moved, top, threshold)
+    return smaller, IntoBins(_binned(smaller.tree, named), top, threshold)
+
+
+def _binned(tree: Tree, named: Mapping[str, str]) -> dict[int, str]:
+    """Return the bin of each taxon.
+
+    Raises:
+        UsageError: a name means no taxon or several, or two names of one have different bins.
+    """
+    bins: dict[int, str] = {}
+    for name, bin_ in named.items():
+        node = find_taxon(tree, name)
+        if bins.setdefault(node, bin_) != bin_:
+            raise UsageError(
+                f"{tree.name_of(node)} is in two bins by two names, one of them {name!r}: "
+                f"{bins[node]!r} and {bin_!r}. Leave one out."
+            )
+    return bins

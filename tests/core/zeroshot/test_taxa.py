@@ -84,6 +84,11 @@ def test_bins_sum_the_labels_of_their_taxa_and_the_narrowest_taxon_wins() -> Non
     assert pairs(said(IntoBins(bins, top=9))) == [("animal", 0.65), ("pet", 0.3), ("other", 0.05)]
 
 
+def test_two_names_of_one_taxon_in_different_bins_are_refused() -> None:
+    with pytest.raises(UsageError, match="cat is in two bins by two names"):
+        fg.taxa("biodiversity", taxonomy=TREE, bins={"cat": "pet", "CAT": "wild"})
+
+
 def test_below_the_threshold_none_of_these_comes_first() -> None:
     found = said(Leaves(top=1, threshold=0.5))
     assert pairs(found) == [("none of these", None), ("cat", 0.4)]
