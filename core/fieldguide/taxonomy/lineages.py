@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from fieldguide.taxonomy.build import build_tree
@@ -11,10 +13,25 @@ from fieldguide.taxonomy.build import build_tree
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from fieldguide.taxonomy.tree import Tree, TreeInfo
 
-Path = tuple[tuple[int, str], ...]
-"""Places of ranks with names, wide to narrow; without the ranks that are not known."""
+NOWHERE = -1
+_TOP = 0  # the path without a name
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedLineages:
+    """The tree of lineages, and where each of them went.
+
+    Attributes:
+        tree: of all of them.
+        nodes: (R,) the taxon that each row names; -1 where it names none.
+    """
+
+    tree: Tree
+    nodes: NDArray[np.int64]
 
 
 def tree_from_lineages(
@@ -38,49 +55,111 @@ def tree_from_lineages(
     >>> [tree.record(node) for node in tree.leaves()]  # doctest: +NORMALIZE_WHITESPACE
     [{'class': 'Aves', 'family': 'Corvidae', 'genus': 'Pica'}, {'class': 'Aves', 'genus': 'Corvus'}]
     """
-    given = {path: None for record in records if (path := _path(record, ranks))}
-    paths = {path[:length]: None for path in given for length in range(1, len(path) + 1)}
-    taxa = list(dict.fromkeys(_whole(paths).values()))
-    place = {taxon: str(number) for number, taxon in enumerate(taxa)}
+    return place_lineages(records, ranks, info).tree
+
+
+def place_lineages(
+    records: Iterable[Mapping[str, Any]], ranks: Sequence[str], info: TreeInfo
+) -> PlacedLineages:
+    """Return the tree of lineages, as :func:`tree_from_lineages`, and the taxon of each row."""
+    names: dict[tuple[int, str], int] = {}  # (place of the rank, name) by first appearance
+    given = _Paths()
+    rows = np.array([_add(record, ranks, names, given) for record in records], np.int64)
+    named = list(names)
+    wholes = _Paths()
+    whole = _whole(given, [place for place, _ in named], wholes)
+    taxa = [path for path in dict.fromkeys(whole.values()) if path != _TOP]
+    number = np.full(len(wholes.above), NOWHERE)
+    number[taxa] = np.arange(len(taxa))
+    above = number[[wholes.above[path] for path in taxa]]
+    last = [named[wholes.last[path]] for path in taxa]
     columns = {
-        "id": list(place.values()),
-        "parent_id": [place.get(taxon[:-1]) for taxon in taxa],
-        "name": [taxon[-1][1] for taxon in taxa],
-        "rank": [ranks[taxon[-1][0]] for taxon in taxa],
+        "id": [str(place) for place in range(len(taxa))],
+        "parent_id": [None if place == NOWHERE else str(place) for place in above.tolist()],
+        "name": [name for _, name in last],
+        "rank": [ranks[place] for place, _ in last],
     }
     table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
-    return build_tree(table, info, ranks)
+    tree = build_tree(table, info, ranks)
+    nodes = np.empty(len(taxa) + 1, np.int64)
+    nodes[-1] = NOWHERE  # of the path without a name
+    nodes[tree.ids.cast(pa.int64()).to_numpy()] = np.arange(len(tree))
+    of_path = np.array([number[whole[path]] for path in range(len(given.above))], np.int64)
+    return PlacedLineages(tree, nodes[of_path[rows]])
 
 
-def _path(record: Mapping[str, Any], ranks: Sequence[str]) -> Path:
-    return tuple((place, str(record[rank])) for place, rank in enumerate(ranks) if record.get(rank))
+@dataclass(frozen=True, eq=False)
+class _Paths:
+    """Paths of names by number, each a shorter one with one name more; 0 has none.
+
+    Attributes:
+        above: of each path, the one without its last name.
+        last: of each path, the number of its last name.
+        known: numbers of paths by both.
+    """
+
+    above: list[int] = field(default_factory=lambda: [_TOP])
+    last: list[int] = field(default_factory=lambda: [NOWHERE])
+    known: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def longer(self, path: int, name: int) -> int:
+        """Return a path with one name more."""
+        found = self.known.setdefault((path, name), len(self.above))
+        if found == len(self.above):
+            self.above.append(path)
+            self.last.append(name)
+        return found
+
+    def names(self, path: int) -> frozenset[int]:
+        """Return the numbers of all names of a path."""
+        found = []
+        while path != _TOP:
+            found.append(self.last[path])
+            path = self.above[path]
+        return frozenset(found)
 
 
-def _whole(paths: Iterable[Path]) -> dict[Path, Path]:
-    """Return each path with its gaps filled as far as the others tell; wide ranks come first."""
-    whole: dict[Path, Path] = {(): ()}
-    by_end: dict[tuple[int, str], list[Path]] = {}
-    for path in paths:
-        by_end.setdefault(path[-1], []).append(path)
-    for end in sorted(by_end, key=lambda end: end[0]):
-        found = {path: (*whole[path[:-1]], end) for path in by_end[end]}
-        fullest = _fullest(set(found.values()))
-        for path, known in found.items():
-            fuller = [
-                one for one in fullest if len(one) > len(known) and fullest[one] >= set(known)
-            ]
-            whole[path] = fuller[0] if len(fuller) == 1 else known
-    del whole[()]
+def _add(
+    record: Mapping[str, Any], ranks: Sequence[str], names: dict[tuple[int, str], int], to: _Paths
+) -> int:
+    """Return the path of a record, wide to narrow, without the ranks that are not known."""
+    path = _TOP
+    for place, rank in enumerate(ranks):
+        if name := record.get(rank):
+            path = to.longer(path, names.setdefault((place, str(name)), len(names)))
+    return path
+
+
+def _whole(given: _Paths, place_of: Sequence[int], wholes: _Paths) -> dict[int, int]:
+    """Return each path with its gaps filled as far as the others tell; wide ranks come first.
+
+    Args:
+        given: the paths.
+        place_of: the rank of each name.
+        wholes: gets the filled paths.
+    """
+    whole = {_TOP: _TOP}
+    by_end: dict[int, list[int]] = {}
+    for path, name in enumerate(given.last):
+        if path != _TOP:
+            by_end.setdefault(name, []).append(path)
+    for end in sorted(by_end, key=place_of.__getitem__):
+        found = {path: wholes.longer(whole[given.above[path]], end) for path in by_end[end]}
+        whole |= found
+        if len(distinct := set(found.values())) > 1:
+            names = {path: wholes.names(path) for path in distinct}
+            fullest = _fullest(names)
+            for path, known in found.items():
+                fuller = [one for one in fullest if names[known] <= names[one]]
+                whole[path] = fuller[0] if len(fuller) == 1 else known
     return whole
 
 
-def _fullest(paths: Iterable[Path]) -> dict[Path, frozenset[tuple[int, str]]]:
-    """Return the paths that no longer one contains, each with its names as a set."""
-    longest_first = sorted(paths, key=len, reverse=True)
-    found: dict[Path, frozenset[tuple[int, str]]] = {}
+def _fullest(paths: Mapping[int, frozenset[int]]) -> list[int]:
+    """Return the paths whose names no other one has all of."""
+    longest_first = sorted(paths, key=lambda path: len(paths[path]), reverse=True)
+    found: list[int] = []
     for path in longest_first:
-        names = frozenset(path)
-        longer = (other for one, other in found.items() if len(one) > len(path))
-        if not any(names <= other for other in longer):
-            found[path] = names
+        if not any(paths[path] <= paths[other] for other in found):
+            found.append(path)
     return found

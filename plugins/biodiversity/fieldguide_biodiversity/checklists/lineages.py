@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fieldguide.errors import LoadError
-from fieldguide.taxonomy.lineages import tree_from_lineages
+from fieldguide.taxonomy.lineages import place_lineages
 from fieldguide.taxonomy.tree import OTHER_NAMES, Tree
 from fieldguide_biodiversity.checklists.accepted import follow
 from fieldguide_biodiversity.checklists.assemble import Assembled, known_ranks, standings_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 HIGHER_RANKS = RANK_ORDER[: RANK_ORDER.index(SPECIES)]
 MAX_ROWS = 1_000_000
 """Lineages are told apart one by one; larger checklists have parent ids."""
+MAX_ROWS_AT_ONCE = 4096
 
 Record = dict[str, str]
 
@@ -72,9 +73,10 @@ def assemble_lineages(checklist: Checklist) -> Assembled:
     taxa = np.flatnonzero(is_taxon)
     used = {rank for row in taxa.tolist() for rank in records[row]}
     order = [rank for rank in RANK_ORDER if rank in used]
-    tree = tree_from_lineages((records[row] for row in taxa.tolist()), order, checklist.info)
-    nodes = _nodes(tree, records, is_taxon)
-    tree, lost = _with_other_names(tree, checklist, names, targets, nodes)
+    placed = place_lineages((records[row] for row in taxa.tolist()), order, checklist.info)
+    nodes = np.full(len(records), NOWHERE)
+    nodes[taxa] = placed.nodes
+    tree, lost = _with_other_names(placed.tree, checklist, names, targets, nodes)
     left_out = {
         "names without a rank that is known": rankless,
         "synonyms and common names of a taxon that has no row": lost,
@@ -97,8 +99,11 @@ def _records(
     columns: pa.Table, ranks: pa.Array, names: CanonicalNames | None
 ) -> tuple[list[Record], int]:
     """Return each row's names by rank, wide to narrow, and how many have a name without a rank."""
+    once: dict[str, str] = {}  # a family's name is kept once, and not once a row
     records: list[Record] = [
-        {rank: name for rank, name in row.items() if name} for row in columns.to_pylist()
+        {rank: once.setdefault(name, name) for rank, name in row.items() if name}
+        for batch in columns.to_batches(MAX_ROWS_AT_ONCE)
+        for row in batch.to_pylist()
     ]
     if names is None:
         return records, 0
@@ -117,29 +122,6 @@ def _records(
 def _rank_by_form(name: str) -> str | None:
     """Return the rank of a binomial; one word may be of any rank."""
     return SPECIES if len(name.split()) == 2 else None
-
-
-def _nodes(tree: Tree, records: Sequence[Record], is_taxon: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return (N,) the taxon of each row; -1 where it is none, or cannot be told from another."""
-    ends: dict[tuple[str, str], list[int]] = {}
-    for node, name in enumerate(tree.names.to_pylist()):
-        ends.setdefault((tree.rank_of(node), name), []).append(node)
-    known: dict[tuple[tuple[str, str], ...], int] = {}
-    found = np.full(len(records), NOWHERE)
-    for row in np.flatnonzero(is_taxon).tolist():
-        record = records[row]
-        if not record:
-            continue
-        key = tuple((rank, record[rank]) for rank in tree.ranks if rank in record)
-        if key not in known:
-            fitting = [
-                node
-                for node in ends.get(key[-1], ())
-                if record.items() <= tree.record(node).items()
-            ]
-            known[key] = fitting[0] if len(fitting) == 1 else NOWHERE
-        found[row] = known[key]
-    return found
 
 
 def _with_other_names(
