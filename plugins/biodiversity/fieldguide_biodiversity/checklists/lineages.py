@@ -21,8 +21,6 @@ from fieldguide_biodiversity.checklists.ranks import RANK_ORDER, SPECIES
 from fieldguide_biodiversity.taxa import ALIASES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from fieldguide_biodiversity.checklists.checklist import Aliases, Checklist

@@ -34,6 +34,8 @@ from fieldguide_biodiversity.checklists.unread import Unread
 from fieldguide_biodiversity.taxa import ALIASES, clean, taxon_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fieldguide_biodiversity.checklists.container import Container
 
 MAX_PARQUET_BYTES = 4 * 2**30
@@ -94,7 +96,7 @@ def read_rank_table(container: Container) -> Checklist:
     rows = unread.taken(name, _read(container, name, _RANKED))
     rows = rows.group_by(rows.column_names, use_threads=False).aggregate([])
     records, common = [], []
-    for row in rows.to_pylist():
+    for row in _known_values(rows):
         try:
             record = _record(row)
         except ContractError as error:
@@ -103,12 +105,12 @@ def read_rank_table(container: Container) -> Checklist:
             continue
         if not record:
             continue
-        text = clean(row["scientific_name"])
+        text = clean(row.get("scientific_name"))
         if text and SPECIES not in record and parse_name(text).canonical not in record.values():
             what = f"names of one word in {name}, whose rank no column says"
             unread.counts[what] = unread.counts.get(what, 0) + 1
         records.append(record)
-        common.append(clean(row["common_name"]) or None)
+        common.append(clean(row.get("common_name")) or None)
     ids = pa.array([str(place) for place in range(len(records))], pa.string())
     ranks = [*HIGHER_RANKS, SPECIES]
     lineages = text_table(
@@ -135,20 +137,29 @@ def _read_named_ranks(container: Container) -> Checklist:
     return Checklist(_info(container), usages, lineages=lineages_of(rows), unread=unread.counts)
 
 
-def _record(row: dict[str, str | None]) -> dict[str, str]:
+def _known_values(rows: pa.Table) -> Iterator[dict[str, str]]:
+    """Yield what stands in each row; a text that stands in many is kept once."""
+    once: dict[str, str] = {}
+    there = [name for name in rows.column_names if rows.column(name).null_count < rows.num_rows]
+    for batch in rows.select(there).to_batches(BATCH_ROWS):
+        for row in batch.to_pylist():
+            yield {key: once.setdefault(text, text) for key, text in row.items() if text}
+
+
+def _record(row: dict[str, str]) -> dict[str, str]:
     """Return the names of a row by rank, a species as its binomial.
 
     A scientific name of one word says nothing of its rank, unless it ends with sp. or cf.
     """
-    parsed = parse_name(clean(row["scientific_name"]))
+    parsed = parse_name(clean(row.get("scientific_name")))
     if " " not in parsed.canonical and not parsed.qualifier:
-        row = {**row, "scientific_name": None}
+        row = {key: text for key, text in row.items() if key != "scientific_name"}
     found = taxon_metadata({"class_" if key == "class" else key: row[key] for key in row})
-    record = {rank: clean(row[rank]) for rank in HIGHER_RANKS if row[rank] and clean(row[rank])}
+    record = {rank: name for rank in HIGHER_RANKS if rank in row and (name := clean(row[rank]))}
     record |= {rank: found[rank] for rank in HIGHER_RANKS if rank in found}
     if SPECIES in found and "genus" in found:
         record[SPECIES] = f"{found['genus']} {found[SPECIES]}"
-    elif text := clean(row["species"]):
+    elif text := clean(row.get("species")):
         record[SPECIES] = text  # nothing is dropped for a genus that is not known
     return record
 
