@@ -285,6 +285,7 @@ CORE_OPTIONS = frozenset(
         "keep_gb",
         "label",
         "label_column",
+        "label_vectors",
         "label_weight",
         "labels",
         "language",

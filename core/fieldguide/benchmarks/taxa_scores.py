@@ -12,7 +12,6 @@ from fieldguide.benchmarks.manifest_labels import find_labelled
 from fieldguide.errors import UsageError
 from fieldguide.taxonomy.lookup import find_taxon
 from fieldguide.zeroshot.classifier import ZeroShotClassifier, softmax
-from fieldguide.zeroshot.label_store import vectors_of_labels
 from fieldguide.zeroshot.taxa_calibration import digest_of
 
 if TYPE_CHECKING:
@@ -209,7 +208,7 @@ def _cosines(plan: Plan, taxa: Taxa, items: Sequence[Item]) -> tuple[ZeroShotCla
         )
     prompts = taxa.prompts(plan)
     labels = tuple(taxa.tree.ids.take(taxa.pruned.labels).to_pylist())
-    vectors = vectors_of_labels(plan.encoder, prompts)
+    vectors = taxa.vectors(plan.encoder, prompts)
     return ZeroShotClassifier(labels, vectors, 1.0), digest_of(prompts)
 
 

@@ -23,6 +23,9 @@ taxa_options = chain(
                       "region:CODE; repeat. [default: all of the domain's tree, if it has one]"),
     click.option("--taxonomy", type=click.Path(exists=True, path_type=Path), metavar="FILE",
                  help="The tree to choose from. [default: the domain's own]"),
+    click.option("--label-vectors", type=_FILE, metavar="FILE.npy",
+                 help="Vectors of the tree's taxa that --model made elsewhere; no label is "
+                      "embedded. The file does not say the model: you do."),
     click.option("--rank", "taxon_rank", metavar="RANK",
                  help="Answer at this rank, such as family; with --confidence, no narrower."),
     click.option("--confidence", type=click.FloatRange(0.5, 1), metavar="P",
@@ -34,7 +37,7 @@ taxa_options = chain(
     click.option("--language", metavar="CODE", default="en", show_default=True,
                  help="Of common names, in prompts and results."),
 )  # fmt: skip
-_SAID = ("clades", "taxonomy", "taxon_rank", "confidence", "bins", "text_type")
+_SAID = ("clades", "taxonomy", "taxon_rank", "confidence", "bins", "text_type", "label_vectors")
 
 
 def chosen_taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa | None:
@@ -75,6 +78,7 @@ def _taxa(guide: Guide, settings: Mapping[str, Any]) -> Taxa:
         language=settings["language"],
         calibration=settings["calibration"],
         regions=regions_of(guide.prior),
+        label_vectors=settings["label_vectors"],
     )
 
 

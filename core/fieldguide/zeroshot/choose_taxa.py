@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fieldguide.errors import UsageError
 from fieldguide.plugins import get_catalog
+from fieldguide.taxonomy.at_rank import partition_at
 from fieldguide.taxonomy.lookup import find_taxon
 from fieldguide.taxonomy.prune import Pruned, prune
-from fieldguide.taxonomy.at_rank import partition_at
 from fieldguide.taxonomy.tree_file import is_tree_file, read_tree
 from fieldguide.zeroshot.bins import read_bins
 from fieldguide.zeroshot.clades import LIST_SUFFIXES, REGION, Regions, labels_within, named_taxa
+from fieldguide.zeroshot.given_vectors import GivenVectors, read_given_vectors
 from fieldguide.zeroshot.stopping import StopWhereSure
 from fieldguide.zeroshot.taxa import LabelTexts, Taxa, plain_texts
 from fieldguide.zeroshot.taxa_calibration import TaxaCalibration, read_taxa_calibration
@@ -49,6 +50,7 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
     language: str = "en",
     calibration: TaxaCalibration | str | Path | None = None,
     regions: Regions | None = None,
+    label_vectors: GivenVectors | str | Path | None = None,
 ) -> Taxa:
     """Return taxa to choose from, for :meth:`Guide.classify`.
 
@@ -67,6 +69,8 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
         language: of common names, ISO 639-1.
         calibration: of ``fieldguide evaluate --write-calibration``, or its file.
         regions: knows which taxa a region has.
+        label_vectors: made elsewhere, for this tree, by the model of the job; or their file. The
+            taxa that have one are the labels. By default vectors are made of prompts.
 
     Raises:
         UnknownNameError: there is no such domain, taxon or rank.
@@ -79,11 +83,13 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
     spec = get_catalog().domains[domain]
     tree = tree_of(spec, taxonomy)
     clades = (clade,) if isinstance(clade, str) else tuple(clade)
-    pruned = prune(tree, labels_within(tree, clades, regions))
+    given = _given(label_vectors, text_type, templates)
+    among = None if given is None else given.nodes(tree)
+    pruned = prune(tree, labels_within(tree, clades, regions, among))
     pruned, answer = _answer(pruned, bins, rank, confidence, (top or USUAL_TOP, threshold))
     if isinstance(answer, AtRank):
         _require_within(pruned, clades, answer.rank)
-    about = {
+    about: dict[str, Any] = {
         "taxonomy": tree.info.name,
         "taxonomy_version": tree.info.version,
         "taxonomy_licence": tree.info.licence,
@@ -94,10 +100,12 @@ def taxa(  # noqa: PLR0913 - the front door: each is one thing a user may say
         "threshold": threshold,
         "text_type": text_type,
     }
+    if given is not None:
+        about["label_vectors"] = {"file": str(given.path), "sha256": given.digest}
     texts = texts_of(spec, text_type, language)
     if isinstance(calibration, str | Path):
         calibration = read_taxa_calibration(calibration)
-    return Taxa(pruned, texts, templates, text_type, answer, language, calibration, about)
+    return Taxa(pruned, texts, templates, text_type, answer, language, calibration, about, given)
 
 
 def tree_of(domain: DomainSpec, taxonomy: Tree | str | Path | None) -> Tree:
@@ -127,6 +135,20 @@ def tree_of(domain: DomainSpec, taxonomy: Tree | str | Path | None) -> Tree:
         )
     found: Tree = domain.import_target(domain.taxonomy_reader)(Path(taxonomy))
     return found
+
+
+def _given(
+    vectors: GivenVectors | str | Path | None,
+    text_type: str | None,
+    templates: Sequence[str] | None,
+) -> GivenVectors | None:
+    """Return vectors that may be named by their file."""
+    if vectors is not None and (text_type is not None or templates):
+        raise UsageError(
+            "The label vectors are made already, of prompts of their own. Leave --text-type and "
+            "--template out."
+        )
+    return read_given_vectors(Path(vectors)) if isinstance(vectors, str | Path) else vectors
 
 
 def texts_of(domain: DomainSpec, text_type: str | None, language: str) -> LabelTexts:

@@ -32,9 +32,12 @@ Regions = Callable[["Tree", str], "NDArray[np.integer]"]
 
 
 def labels_within(
-    tree: Tree, clades: Sequence[str], regions: Regions | None = None
+    tree: Tree,
+    clades: Sequence[str],
+    regions: Regions | None = None,
+    among: NDArray[np.int32] | None = None,
 ) -> NDArray[np.int32]:
-    """Return the narrowest taxa of a tree within what the user named, ascending.
+    """Return the taxa of a tree within what the user named, ascending.
 
     Taxa and lists of names are united; regions are united too, and only what is in both is left.
 
@@ -43,26 +46,27 @@ def labels_within(
         clades: names of taxa; ``FILE.txt`` with a name a line, or ``FILE.csv`` with a column of
             names; ``region:CODE``. Without any, the whole tree.
         regions: knows which taxa a region has.
+        among: the taxa that may be chosen, ascending; by default those with none below them.
 
     Raises:
         UsageError: a name means no taxon or several, a file cannot be read, or nothing is left.
     """
-    leaves = tree.leaves()
+    found = tree.leaves() if among is None else among
     places = [text.removeprefix(REGION) for text in clades if text.startswith(REGION)]
     named = [text for text in clades if not text.startswith(REGION)]
     if named:
-        leaves = leaves[_inside(tree, named_taxa(tree, named))[leaves]]
+        found = found[_inside(tree, named_taxa(tree, named))[found]]
     if places:
         if regions is None:
             raise UsageError(
                 f"No list of the taxa of {places[0]!r} is there. Name one: --occurrences FILE."
             )
-        found = np.concatenate([regions(tree, place) for place in places])
-        leaves = leaves[_inside(tree, found)[leaves]]
-    if not len(leaves):
+        there = np.concatenate([regions(tree, place) for place in places])
+        found = found[_inside(tree, there)[found]]
+    if not len(found):
         where = " and ".join(clades) or tree.info.name
         raise UsageError(f"Nothing of the tree {tree.info.name!r} is in {where}. Name another.")
-    return leaves
+    return found
 
 
 def read_names(path: Path) -> list[str]:

@@ -11,7 +11,6 @@ from fieldguide.results import Guess
 from fieldguide.taxonomy.taxon import taxon_of
 from fieldguide.zeroshot.classifier import NONE_OF_THESE, ZeroShotClassifier
 from fieldguide.zeroshot.label_scores import LabelScorer, scores_of
-from fieldguide.zeroshot.label_store import vectors_of_labels
 from fieldguide.zeroshot.priors import Boost, Candidates
 from fieldguide.zeroshot.taxa_calibration import digest_of
 
@@ -161,7 +160,8 @@ def taxa_answerer(
     Raises:
         SpaceMismatchError: the encoder changed its space meanwhile, or the calibration is of
             another model.
-        UsageError: the answer does not fit the tree, or the calibration is of other labels.
+        UsageError: the answer does not fit the tree, the calibration is of other labels, or given
+            vectors cannot be of this model.
         StoreError: the vectors of very many labels cannot be kept.
     """
     taxa.answer.prepare(taxa.pruned)  # what is wrong with it is said before the work
@@ -169,7 +169,7 @@ def taxa_answerer(
         taxa.calibration.require_labels(digest_of(prompts))
     if encoder is None:
         return None
-    vectors = vectors_of_labels(encoder, prompts, progress=progress)
+    vectors = taxa.vectors(encoder, prompts, progress=progress)
     boost = None if prior is None else Boost.of(prior, _candidates(taxa))
     if taxa.calibration is None:
         return TaxaAnswerer(taxa, vectors, encoder.logit_scale, boost=boost)

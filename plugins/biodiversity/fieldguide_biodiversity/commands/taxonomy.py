@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fieldguide_biodiversity.commands.taxonomy_names import find, match
+from fieldguide_biodiversity.commands.taxonomy_vectors import vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,3 +131,4 @@ def _say(what: str, counts: Mapping[str, int]) -> None:
 
 taxonomy.add_command(find)
 taxonomy.add_command(match)
+taxonomy.add_command(vectors)
