@@ -21,7 +21,7 @@ import torch
 from fieldguide.benchmarks.classification import expected_calibration_error, reliability_bins
 from fieldguide.benchmarks.intervals import Interval, grouped_bootstrap
 from fieldguide.benchmarks.retrieval import CUTOFFS, Recalls, retrieval_recalls
-from fieldguide.data.embedding_file import read_embeddings
+from fieldguide.data.embedding_rows import read_embeddings
 from fieldguide.data.inputs import Item, read_manifest
 from fieldguide.guides import Guide
 from fieldguide.models.embedded import CONSE_CLASSES

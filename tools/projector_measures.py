@@ -17,7 +17,7 @@ from fieldguide.benchmarks.classification import (
 )
 from fieldguide.benchmarks.intervals import Interval, grouped_bootstrap
 from fieldguide.benchmarks.retrieval import Recalls, retrieval_recalls
-from fieldguide.data.embedding_file import read_embeddings
+from fieldguide.data.embedding_rows import read_embeddings
 from fieldguide.domain_guide import KEEP_ALL, Guide
 from fieldguide.models.embeddings import Embeddings, SpaceId
 from fieldguide.models.weights import file_digest
