@@ -155,8 +155,10 @@ def _read_rows(path: Path) -> tuple[pa.StringArray, pa.StringArray]:
 
 
 def _unread(path: Path, error: Exception) -> UsageError:
+    if isinstance(error, LoadError):
+        return UsageError(f"{path}: {error}")
     reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-    return UsageError(f"{path} cannot be read: {reason} {_ADVICE}")
+    return UsageError(f"{path} cannot be read: {reason}. {_ADVICE}")
 
 
 def _places(texts: pa.StringArray, among: pa.StringArray) -> NDArray[np.int64]:

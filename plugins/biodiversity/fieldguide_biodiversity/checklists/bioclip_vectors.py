@@ -94,9 +94,11 @@ def _opened(path: Path) -> NDArray[np.floating]:
     try:
         require_file(path)
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, LoadError) as error:
+    except LoadError as error:
+        raise UsageError(f"{path}: {error}") from error
+    except (OSError, ValueError, EOFError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise UsageError(f"{path} cannot be read: {reason} Get it again.") from error
+        raise UsageError(f"{path} cannot be read: {reason}. Get it again.") from error
     if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype.kind != "f":
         raise UsageError(f"{path} is no matrix of floating-point numbers. Name another file.")
     return found
