@@ -148,18 +148,25 @@ def _whole(given: _Paths, place_of: Sequence[int], wholes: _Paths) -> dict[int, 
         whole |= found
         if len(distinct := set(found.values())) > 1:
             names = {path: wholes.names(path) for path in distinct}
-            fullest = _fullest(names)
+            fullest = dict.fromkeys(_fullest(names))
             for path, known in found.items():
-                fuller = [one for one in fullest if names[known] <= names[one]]
-                whole[path] = fuller[0] if len(fuller) == 1 else known
+                if known not in fullest:
+                    fuller = [one for one in fullest if names[known] < names[one]]
+                    whole[path] = fuller[0] if len(fuller) == 1 else known
     return whole
 
 
 def _fullest(paths: Mapping[int, frozenset[int]]) -> list[int]:
     """Return the paths whose names no other one has all of."""
-    longest_first = sorted(paths, key=lambda path: len(paths[path]), reverse=True)
+    by_length: dict[int, list[int]] = {}
+    for path, names in paths.items():
+        by_length.setdefault(len(names), []).append(path)
     found: list[int] = []
-    for path in longest_first:
-        if not any(paths[path] <= paths[other] for other in found):
-            found.append(path)
+    for length in sorted(by_length, reverse=True):
+        # those of one length differ, so only longer ones can have all names of one
+        found += [
+            path
+            for path in by_length[length]
+            if not any(paths[path] < paths[longer] for longer in found)
+        ]
     return found
