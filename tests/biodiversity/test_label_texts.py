@@ -147,7 +147,7 @@ def test_prompts_are_of_the_text_type_that_the_user_names_else_of_the_models(
     plan = Plan(RoutedReader({}, {}), None, catalog.registry.model(model), None, {})
     robin = prune(robins, np.array([find_taxon(robins, "Erithacus rubecula")]))
     texts = texts_of(catalog.domains["biodiversity"], said, "en")
-    assert Taxa(robin, texts, text_type=said).prompts(plan) == [expected]
+    assert list(Taxa(robin, texts, text_type=said).prompts(plan)) == [expected]
 
 
 def test_every_template_is_filled_with_every_text(robins: Tree) -> None:

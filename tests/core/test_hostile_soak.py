@@ -83,8 +83,8 @@ def test_the_watcher_sees_what_is_bad(
     soak_hostile: Any, watcher: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     fault: str, reason: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(soak_hostile, "TIME_LIMIT_S", 4.0)
-    monkeypatch.setattr(soak_hostile, "MEMORY_LIMIT_BYTES", 1_500_000_000)
+    monkeypatch.setattr(watcher, "time_limit_s", 4.0)
+    monkeypatch.setattr(watcher, "memory_limit_bytes", 1_500_000_000)
     seed = type(watcher.seeds[0])(soak_hostile.ON_PURPOSE, tmp_path, "a.py")
     (tmp_path / "a.py").write_text(fault)
     ended = watcher.give(soak_hostile.Mutant(seed, tmp_path / "a.py", "a fault on purpose"))

@@ -89,3 +89,26 @@ def test_a_file_that_cannot_be_opened_is_tried_again_later() -> None:
         with pytest.raises(LoadError, match="broken"), sources.open("a", broken):
             pass
     assert len(tries) == 2
+
+
+def test_a_source_is_closed_by_the_thread_that_opened_it() -> None:
+    threads: list[int] = []
+
+    @contextmanager
+    def opened() -> Iterator[Any]:
+        threads.append(threading.get_ident())
+        yield "a"
+        threads.append(threading.get_ident())
+
+    sources = SharedSources()
+
+    def ask_for_it() -> None:
+        with sources.open("a", opened):
+            pass
+
+    reader = threading.Thread(target=ask_for_it)
+    reader.start()
+    reader.join()
+    sources.close()
+    first, last = threads
+    assert first == last

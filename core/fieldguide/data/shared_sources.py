@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,12 +22,17 @@ next."""
 
 @dataclass
 class _Entry:
-    """One source; whoever asks for it first opens it, the others wait."""
+    """One source; whoever asks for it first opens it, the others wait.
+
+    A thread of its own opens and closes it: what a library keeps for each thread, as GDAL its
+    environment, must be left where it was entered.
+    """
 
     opener: Callable[[], AbstractContextManager[Windowed]]
     users: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     stack: ExitStack = field(default_factory=ExitStack)
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     source: Windowed | None = None
     error: Exception | None = None
 
@@ -36,11 +42,19 @@ class _Entry:
                 raise self.error
             if self.source is None:
                 try:
-                    self.source = self.stack.enter_context(self.opener())
+                    self.source = self.thread.submit(self._open).result()
                 except Exception as error:
                     self.error = error
                     raise
             return self.source
+
+    def close(self) -> None:
+        """Close the source where it was opened."""
+        with self.thread:
+            self.thread.submit(self.stack.close).result()
+
+    def _open(self) -> Windowed:
+        return self.stack.enter_context(self.opener())
 
 
 @dataclass
@@ -78,14 +92,14 @@ class SharedSources:
                 entry.users -= 1
                 gone = self._take_old()
             for old in gone:
-                old.stack.close()
+                old.close()
 
     def close(self) -> None:
         """Close all that nobody reads from."""
         with self._lock:
             gone = [self._entries.pop(key) for key in self._idle()]
         for entry in gone:
-            entry.stack.close()
+            entry.close()
 
     def _take_old(self) -> list[_Entry]:
         """Take out failures and, beyond those that are kept, the sources asked for longest ago."""

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.data.place_and_date import Circumstances, circumstances_of
+from fieldguide_biodiversity.prior_offers import PLACE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ def location(metadata: Mapping[str, Any]) -> dict[str, Any]:
     >>> location({"latitude_deg": 51.5, "longitude_deg": -0.1})
     {'decimalLatitude': 51.5, 'decimalLongitude': -0.1, 'geodeticDatum': 'WGS84'}
     """
-    place = circumstances_of(metadata, Circumstances()).place
+    place = circumstances_of(metadata, Circumstances(), places=PLACE_COLUMNS).place
     if place is None:
         return {}
     datum = str(metadata.get("geodeticDatum") or DATUM)
