@@ -29,10 +29,10 @@ WORKING_BYTES = 512 << 20
 
 MAX_ROWS = 1024
 ALIGNED_ROWS = 64  # whole cache lines and vector registers: matrix products are faster
-LABELS_AT_ONCE = 1 << 16
+LABELS_AT_ONCE = 1 << 17
 """Whose vectors are in memory together where they are mapped from a file."""
 
-_BLOCK_BYTES = 4 << 20  # of scores between two steps: what the processors keep near
+_BLOCK_BYTES = 32 << 20  # of scores between two steps: few enough to wait for threads seldom
 
 
 LogPrior = Callable[[slice], "NDArray[np.float32]"]
